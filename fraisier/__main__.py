@@ -1,0 +1,5 @@
+"""`python -m fraisier`."""
+
+from fraisier.cli import main
+
+main()

@@ -1,0 +1,166 @@
+"""Plans, actions, steps, reasons and holds: what would be done to each target, and why.
+
+The same objects are shown by the CLI, run by the daemon and kept in the store (law 2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar, Literal, Protocol
+
+from .names import TargetId
+from .ports import Context
+
+
+class ReasonCode(StrEnum):
+    """The closed list of why something is done or held; each has its sentence in `docs/reasons.md`."""
+
+    NEVER_DEPLOYED = "never_deployed"
+    HEAD_MOVED = "head_moved"
+    CONFIG_CHANGED = "config_changed"
+    REQUESTED = "requested"
+    UNFINISHED = "unfinished"
+    """The last attempt did not get as far as proving health."""
+    DRIFT_SERVICE = "drift_service"
+    DRIFT_LINK = "drift_link"
+    DRIFT_RELEASE = "drift_release"
+    DRIFT_UNIT = "drift_unit"
+    RETURN_TO_HEALTHY = "return_to_healthy"
+    NOTHING_TO_RETURN_TO = "nothing_to_return_to"
+    IN_SYNC = "in_sync"
+    # holds
+    QUARANTINED = "quarantined"
+    BACK_OFF = "back_off"
+    REWIND = "rewind"
+    DEPENDENCY = "dependency"
+    BRANCH_MISSING = "branch_missing"
+    CONFIG_INVALID = "config_invalid"
+    # incomplete
+    REMOTE_UNREACHABLE = "remote_unreachable"
+    HOST_UNREADABLE = "host_unreadable"
+    STALE = "stale"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    code: ReasonCode
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Keeps a plan from running; `to_go_on` is what a person does to end it (law 16)."""
+
+    code: ReasonCode
+    message: str
+    to_go_on: str
+    until: datetime | None = None
+    """When it ends by itself, if it does."""
+
+
+ActionKind = Literal["deploy", "reconfigure", "repair", "run", "roll_back", "remove", "none"]
+ACTION_KINDS: tuple[ActionKind, ...] = ("deploy", "reconfigure", "repair", "run", "roll_back", "remove", "none")
+
+Sync = Literal["in_sync", "pending", "drifted", "held", "unknown"]
+Health = Literal["healthy", "degraded", "progressing", "stopped", "unknown"]
+Outcome = Literal["converged", "failed", "rolled_back", "interrupted", "superseded"]
+Trigger = Literal["poll", "webhook", "config", "schedule", "drift", "request", "start"]
+
+
+class Step(Protocol):
+    """One idempotent change that describes itself.
+
+    `apply` may be called again after it succeeded, failed or was cut off at any point, and then
+    ends in the same state (law 4). It raises `Transient`, `RevisionFault`, `ConfigFault` or
+    `Interrupted`, by what must happen next.
+    """
+
+    @property
+    def kind(self) -> str:
+        """Its name in the journal, the plan and the registry: `restart`."""
+        ...
+
+    @property
+    def undo(self) -> str:
+        """How it is undone when a later step fails, or why it need not or cannot be."""
+        ...
+
+    def summary(self) -> str:
+        """A few words for one line of a plan: `restart api.service`."""
+        ...
+
+    def apply(self, context: Context) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What is to be done to one target, why, and what keeps it from being done."""
+
+    id: TargetId
+    action: ActionKind
+    sync: Sync
+    reasons: tuple[Reason, ...]
+    steps: tuple[Step, ...] = ()
+    from_revision: str | None = None
+    to_revision: str | None = None
+    ref: str = ""
+    commits: int | None = None
+    held_by: tuple[Hold, ...] = ()
+    incomplete: tuple[Reason, ...] = ()
+    """What could not be read; a plan with any of these is not complete (law 5)."""
+    on_failure: str = ""
+    config_digest: str = ""
+    proves: Goal | None = None
+    """What is proven healthy when all steps have succeeded."""
+
+    @property
+    def is_held(self) -> bool:
+        return bool(self.held_by)
+
+    @property
+    def is_runnable(self) -> bool:
+        return bool(self.steps) and not self.held_by
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """The state a plan leads to: code, build and runtime together."""
+
+    ref: str
+    sha: str
+    release: str
+    build_digest: str
+    runtime_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a plan was made from; a saved plan is stale when any of it moved."""
+
+    server: str
+    config_digest: str
+    heads: tuple[tuple[str, str], ...] = ()
+    """(identifier, sha) of every head that was known."""
+    heads_seen_at: datetime | None = None
+    """When the oldest of those heads was read."""
+    offline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The actions for a set of targets, dependencies first."""
+
+    basis: Basis
+    actions: tuple[Action, ...] = field(default=())
+
+    FORMAT_VERSION: ClassVar[str] = "1.0"
+
+    @property
+    def complete(self) -> bool:
+        return not any(action.incomplete for action in self.actions)
+
+    @property
+    def is_noop(self) -> bool:
+        return not any(action.steps for action in self.actions)

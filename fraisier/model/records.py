@@ -1,0 +1,205 @@
+"""What the store keeps: deployments, attempts, journal events, requests, and the answers of its views."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from .names import TargetId
+from .plan import ActionKind, Health, Outcome, Sync, Trigger
+from .state import BackOff, Head, HealthyRevision, OpenGate, Quarantine, Recorded
+
+RequestKind = Literal["deploy", "rollback", "retry"]
+EventKind = Literal[
+    "attempt_opened",
+    "step_started",
+    "step_finished",
+    "step_failed",
+    "note",
+    "gate_opened",
+    "proven_healthy",
+    "quarantined",
+    "lifted",
+    "backed_off",
+    "rewind_accepted",
+    "forced",
+    "attempt_closed",
+    "request_taken",
+    "request_answered",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A deployment about to be attempted: the row of `tb_deployments`.
+
+    An attempt joins the newest deployment of its target when that has the same action, revision
+    and digest and ended in a way that is tried again (interrupted, or failed transiently).
+    """
+
+    id: TargetId
+    action: ActionKind
+    ref: str
+    from_revision: str | None
+    to_revision: str | None
+    config_digest: str
+    trigger: Trigger
+    requested_by: str
+    plan: Mapping[str, Any]
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One open try at a deployment."""
+
+    pk: int
+    id: str
+    deployment_id: str
+    target: TargetId
+    number: int
+    started_at: datetime
+    deadline_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """How an attempt ended, and everything that follows from it, written in one transaction."""
+
+    outcome: Outcome
+    message: str
+    at: datetime
+    error_code: str = ""
+    retried: bool = False
+    """True when the same wish is tried again by itself: a transient failure or an interruption."""
+    proven: HealthyRevision | None = None
+    back_off: BackOff | None = None
+    answer: str | None = None
+    """Closes the request that this attempt was for, with this sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One row of the journal, `tb_deployment_events`."""
+
+    pk: int
+    kind: EventKind
+    identifier: str
+    at: datetime
+    attempt_id: str | None
+    deployment_id: str | None
+    step: str | None
+    position: int | None
+    message: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a person or client asked for: a row of `tb_requests`."""
+
+    id: str
+    kind: RequestKind
+    target: TargetId
+    requested_by: str
+    requested_at: datetime
+    payload: Mapping[str, Any] = field(default_factory=dict)
+
+
+RequestState = Literal["pending", "taken", "done", "failed", "held", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The row of `tv_fraise_status` that a cycle leaves behind; the rest is projected from the journal."""
+
+    id: TargetId
+    type: str
+    ref: str
+    desired: str | None
+    sync: Sync
+    health: Health
+    reason_code: str
+    reason_message: str
+    to_go_on: str = ""
+    running: str | None = None
+    """The SHA that is observed to run, where known."""
+
+
+class Store(Protocol):
+    """The database. Every method is safe from any thread; writes go through one writer thread and
+    are on disk when the call returns. Raises `StoreError` only.
+    """
+
+    # -- what the planner needs
+    def recorded(self, target: TargetId) -> Recorded: ...
+    def recorded_all(self) -> Mapping[TargetId, Recorded]: ...
+
+    # -- attempts and their journal
+    def open_attempt(self, wish: Wish, *, at: datetime, deadline_at: datetime) -> Attempt:
+        """Records the intent. Raises `AttemptOpen` when one is open for the target (law 7)."""
+        ...
+
+    def step_started(self, attempt: Attempt, position: int, kind: str, summary: str, at: datetime) -> None: ...
+    def step_finished(self, attempt: Attempt, position: int, kind: str, at: datetime) -> None: ...
+    def step_failed(self, attempt: Attempt, position: int, kind: str, message: str, at: datetime) -> None: ...
+    def note(self, attempt: Attempt, message: str, at: datetime) -> None: ...
+    def gate_opened(self, attempt: Attempt, gate: OpenGate, at: datetime) -> None: ...
+    def close_attempt(self, attempt: Attempt, closing: Closing) -> None: ...
+    def open_attempts(self) -> Sequence[Attempt]:
+        """Those that a crash left open; the next start closes them as interrupted (law 8)."""
+        ...
+
+    # -- standing facts about a target
+    def quarantine(self, target: TargetId, entry: Quarantine, attempt: Attempt | None = None) -> None: ...
+    def lift(self, target: TargetId, by: str, at: datetime, *, sha: str | None = None) -> int:
+        """Ends the quarantines (of `sha`, or all) and the back-off of a target; how many there were."""
+        ...
+
+    def accept_rewind(self, target: TargetId, sha: str, by: str, at: datetime) -> None: ...
+    def force(self, target: TargetId, by: str, at: datetime) -> None:
+        """The next plan runs all steps although nothing differs; ends with the next attempt that closes."""
+        ...
+
+    # -- heads last seen
+    def save_heads(self, remote: str, heads: Mapping[str, str], asked: Collection[str], at: datetime) -> None: ...
+    def heads(self, remote: str) -> Mapping[str, Head]:
+        """By branch; `stale` is set by the caller."""
+        ...
+
+    # -- status
+    def save_status(self, statuses: Sequence[Status], at: datetime) -> None:
+        """Writes those that differ from what is kept; costs nothing when none does."""
+        ...
+
+    # -- requests
+    def add_request(self, request: Request) -> None: ...
+    def pending_requests(self) -> Sequence[Request]: ...
+    def taken_requests(self) -> Sequence[Request]:
+        """Taken and never answered: what a process that crashed left behind."""
+        ...
+
+    def take_request(self, request_id: str, at: datetime) -> bool:
+        """True for exactly one caller."""
+        ...
+
+    def answer_request(self, request_id: str, state: RequestState, message: str, at: datetime) -> None: ...
+    def request_state(self, request_id: str) -> tuple[RequestState, str]: ...
+
+    # -- reading
+    def status_rows(self, identifiers: Collection[str] | None = None) -> Sequence[Mapping[str, Any]]:
+        """`data` of `v_fraise_status`: the objects of `status --json`."""
+        ...
+
+    def history_rows(
+        self, identifiers: Collection[str] | None = None, *, limit: int = 20, before: str | None = None
+    ) -> Sequence[Mapping[str, Any]]:
+        """`data` of `v_deployment_history`, newest first: the objects of `history --json`."""
+        ...
+
+    def events_after(self, pk: int, *, identifier: str | None = None, limit: int = 500) -> Sequence[Event]: ...
+    def last_event_pk(self) -> int: ...
+    def attempts_of(self, deployment_id: str) -> Sequence[Mapping[str, Any]]: ...
+    def close(self) -> None: ...

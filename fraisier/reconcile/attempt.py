@@ -1,0 +1,163 @@
+"""One try at a plan: journalled before and after each step, closed with an outcome whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ..model.config import Target
+from ..model.errors import ConfigFault, FraisierError, Interrupted, RevisionFault, StoreError, Transient
+from ..model.names import short
+from ..model.plan import Action, Goal, Outcome, Step
+from ..model.ports import Context, Host, Interrupt
+from ..model.records import Attempt, Closing, Store
+from ..model.state import BackOff, Fault, HealthyRevision, OpenGate, Quarantine, Recorded
+from ..planning.back_off import next_back_off
+
+Replan = Callable[[], tuple[Action, Recorded]]
+"""Looks at the target afresh and plans again; called after a quarantine was recorded."""
+
+
+@dataclass(slots=True)
+class Execution:
+    """An open attempt being carried out.
+
+    `run` returns how it ended and never raises what a step may raise: every sort of error has its
+    next move (law 11). `StoreError` is not handled: what cannot be journalled must not be done.
+    """
+
+    host: Host
+    store: Store
+    target: Target
+    attempt: Attempt
+    interrupt: Interrupt
+    replan: Replan
+    jitter: Callable[[], float]
+    log: str | None
+    report: Callable[[BaseException], None]
+    """Told of a bug of ours, with its traceback, before the attempt is closed."""
+    position: int = field(default=0)
+
+    def run(self, action: Action, recorded: Recorded) -> Closing:
+        try:
+            self._steps(action.steps, self.attempt.deadline_at)
+        except Interrupted as error:
+            return self._interrupted(error)
+        except Transient as error:
+            return self._later(action, recorded, error)
+        except (RevisionFault, ConfigFault) as error:
+            return self._fault(action, recorded, error)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the one edge of a cycle: a bug of ours must not stop the other targets
+            self.report(error)
+            bug = Transient(f"a bug in Fraisier: {type(error).__name__}: {error}", code="bug")
+            return self._later(action, recorded, bug)
+        return Closing("converged", action.reasons[0].message, self._now(), proven=self._proven(action.proves))
+
+    # -- carrying out
+
+    def _steps(self, steps: tuple[Step, ...], deadline_at: datetime) -> None:
+        context = Context(self.host, self.interrupt, deadline_at, self.log, self._note, self._open_gate)
+        for step in steps:
+            self.interrupt.check()
+            self._in_time(step, deadline_at)
+            self._step(step, context)
+
+    def _step(self, step: Step, context: Context) -> None:
+        self.position += 1
+        position = self.position
+        self.store.step_started(self.attempt, position, step.kind, step.summary(), self._now())
+        try:
+            step.apply(context)
+        except (FraisierError, OSError) as error:
+            self.store.step_failed(self.attempt, position, step.kind, str(error), self._now())
+            if isinstance(error, FraisierError):
+                raise
+            raise Transient(
+                f"{step.summary()}: {error}", code="host_error", hint="it is tried again by itself"
+            ) from error
+        self.store.step_finished(self.attempt, position, step.kind, self._now())
+
+    def _in_time(self, step: Step, deadline_at: datetime) -> None:
+        if self._now() >= deadline_at:
+            raise RevisionFault(
+                f"the attempt's timeout passed before: {step.summary()}",
+                code="attempt_timeout",
+                hint=f"raise `timeout` of {self.target.id}, or make the deployment faster",
+            )
+
+    def _note(self, message: str) -> None:
+        self.store.note(self.attempt, message, self._now())
+
+    def _open_gate(self, gate: OpenGate) -> None:
+        self.store.gate_opened(self.attempt, gate, self._now())
+
+    # -- the next move for each sort of error
+
+    def _interrupted(self, error: Interrupted) -> Closing:
+        outcome: Outcome = "superseded" if error.because == "superseded" else "interrupted"
+        return Closing(outcome, str(error), self._now(), error.because, retried=error.because == "stopping")
+
+    def _later(self, action: Action, recorded: Recorded, error: FraisierError) -> Closing:
+        back_off = self._back_off(action, recorded.back_off, error)
+        return Closing("failed", str(error), self._now(), error.code, retried=True, back_off=back_off)
+
+    def _back_off(self, action: Action, previous: BackOff | None, error: FraisierError) -> BackOff:
+        return next_back_off(
+            previous,
+            sha=action.to_revision or "",
+            config_digest=action.config_digest,
+            message=str(error).splitlines()[0],
+            now=self._now(),
+            jitter=self.jitter(),
+        )
+
+    def _fault(self, action: Action, recorded: Recorded, error: FraisierError) -> Closing:
+        """A revision on trial is quarantined and left; one that was healthy before is tried again, later."""
+        if action.action not in ("deploy", "reconfigure"):
+            return self._later(action, recorded, error)
+        fault: Fault = "configuration" if isinstance(error, ConfigFault) else "revision"
+        sha = None if fault == "configuration" else action.to_revision
+        entry = Quarantine(sha, action.config_digest, fault, str(error), self._now())
+        self.store.quarantine(self.target.id, entry, self.attempt)
+        return self._return(error)
+
+    def _return(self, error: FraisierError) -> Closing:
+        """Back to the last healthy revision: the same planner, the same steps, the same journal (law 10)."""
+        action, recorded = self.replan()
+        failed = Closing("failed", str(error), self._now(), error.code)
+        if not action.is_runnable:
+            return failed
+        self._note(action.reasons[0].message)
+        again = self.run_return(action, recorded)
+        if again is not None:
+            return again
+        if action.proves is None:
+            message = f"{error}\nnothing was healthy before, so {self.target.service.unit} is stopped"
+            return Closing("failed", message, self._now(), error.code)
+        message = f"{error}\nback at {short(action.proves.sha)}"
+        return Closing("rolled_back", message, self._now(), error.code, proven=self._proven(action.proves))
+
+    def run_return(self, action: Action, recorded: Recorded) -> Closing | None:
+        """None when it succeeded; otherwise how the attempt ends, to be gone on with later."""
+        try:
+            self._steps(action.steps, self._now() + self.target.timeout)
+        except Interrupted as error:
+            return self._interrupted(error)
+        except FraisierError as error:
+            if isinstance(error, StoreError):
+                raise
+            return self._later(action, recorded, error)
+        return None
+
+    # -- words
+
+    def _proven(self, goal: Goal | None) -> HealthyRevision | None:
+        if goal is None:
+            return None
+        return HealthyRevision(goal.ref, goal.sha, goal.build_digest, goal.runtime_digest, self._now(), goal.release)
+
+    def _now(self) -> datetime:
+        return self.host.clock.now()

@@ -1,0 +1,133 @@
+"""One pass over one target.
+
+desire -> observe -> plan -> gate -> record intent -> execute -> verify -> record outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..model.config import Target
+from ..model.plan import Action, Outcome, Trigger
+from ..model.ports import Host, Interrupt
+from ..model.records import Attempt, Closing, Request, Store, Wish
+from ..model.state import Recorded, Unknown
+from ..planning.document import action_document
+from ..services.registry import Glimpse
+from .attempt import Execution
+from .desire import Heads, read_heads
+from .look import Eyes, Look
+
+
+@dataclass(frozen=True, slots=True)
+class Cycled:
+    """How one cycle ended: `seen` is the last look at the target.
+
+    `outcome` None: there was nothing to do, or it is held; `seen.action` says which.
+    """
+
+    seen: Look
+    outcome: Outcome | None = None
+    message: str = ""
+    attempt: Attempt | None = None
+    proven: str | None = None
+    """The SHA that was proven healthy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciler:
+    """Runs cycles. Holds no state of its own: everything is read afresh (law 1)."""
+
+    host: Host
+    store: Store
+    eyes: Callable[[], Eyes]
+    jitter: Callable[[], float]
+    attempt_log: Callable[[Attempt], str | None]
+    report: Callable[[BaseException], None]
+    server: str = ""
+
+    def cycle(
+        self,
+        target: Target,
+        trigger: Trigger,
+        interrupt: Interrupt,
+        *,
+        heads: Heads | None = None,
+        glimpse: Glimpse | None = None,
+        request: Request | None = None,
+    ) -> Cycled:
+        heads = heads or self.ask(target)
+        eyes = self.eyes()
+        seen = eyes.look(target, heads, glimpse=glimpse, interrupt=interrupt)
+        self.store.save_status([seen.status], self.host.clock.now())
+        if not seen.action.is_runnable:
+            return Cycled(seen)
+        return self._attempt(eyes, seen, heads, trigger, interrupt, request)
+
+    def ask(self, target: Target) -> Heads:
+        """The heads of the target's remote, asked just now and recorded as last seen."""
+        branches = frozenset([target.branch])
+        heads = read_heads(self.host.git, target.remote, branches, self.host.clock.now())
+        self.save(target.remote, heads, branches)
+        return heads
+
+    def save(self, remote: str, heads: Heads, branches: frozenset[str]) -> None:
+        """Records what a remote answered; an answer that did not come is no answer."""
+        if not isinstance(heads.answer, Unknown):
+            self.store.save_heads(remote, heads.answer, branches, heads.at)
+
+    def _attempt(
+        self, eyes: Eyes, seen: Look, heads: Heads, trigger: Trigger, interrupt: Interrupt, request: Request | None
+    ) -> Cycled:
+        now = self.host.clock.now()
+        wish = self._wish(seen.action, trigger, request)
+        attempt = self.store.open_attempt(wish, at=now, deadline_at=now + seen.target.timeout)
+
+        def replan() -> tuple[Action, Recorded]:
+            again = eyes.look(seen.target, heads)
+            return again.action, again.recorded
+
+        execution = Execution(
+            host=self.host,
+            store=self.store,
+            target=seen.target,
+            attempt=attempt,
+            interrupt=interrupt,
+            replan=replan,
+            jitter=self.jitter,
+            log=self.attempt_log(attempt),
+            report=self.report,
+        )
+        closing = execution.run(seen.action, seen.recorded)
+        self.store.close_attempt(attempt, closing)
+        after = eyes.look(seen.target, heads)  # what `status` shows is what is seen after it, not what was meant
+        self.store.save_status([after.status], self.host.clock.now())
+        proven = closing.proven.sha if closing.proven is not None else None
+        return Cycled(after, closing.outcome, closing.message, attempt, proven)
+
+    def _wish(self, action: Action, trigger: Trigger, request: Request | None) -> Wish:
+        return Wish(
+            id=action.id,
+            action=action.action,
+            ref=action.ref,
+            from_revision=action.from_revision,
+            to_revision=action.to_revision,
+            config_digest=action.config_digest,
+            trigger="request" if request is not None else trigger,
+            requested_by=request.requested_by if request is not None else f"fraisier on {self.server}",
+            plan=action_document(action),
+            request_id=request.id if request is not None else None,
+        )
+
+
+def close_interrupted(store: Store, host: Host) -> int:
+    """The first thing after a start: attempts that a crash left open are closed as interrupted (law 8).
+
+    The cycle that follows looks at the machine and goes on from what it finds. Returns how many.
+    """
+    left = store.open_attempts()
+    for attempt in left:
+        message = "the daemon ended in the middle of it; the next cycle goes on from what it finds"
+        store.close_attempt(attempt, Closing("interrupted", message, host.clock.now(), "crash", retried=True))
+    return len(left)

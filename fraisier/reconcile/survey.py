@@ -1,0 +1,49 @@
+"""Look at all targets of one remote in one go, after one `ls-remote`.
+
+Most looks find nothing to do; only the targets that want something are woken for a cycle of their
+own, which looks again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from ..model.config import Target
+from ..model.names import TargetId
+from ..model.ports import Host
+from ..model.records import Store
+from ..model.state import Unknown
+from ..services.registry import Glimpse
+from .desire import Heads, read_heads
+from .look import Eyes, Look
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What one remote answered, and how its targets look."""
+
+    remote: str
+    heads: Heads
+    looks: tuple[Look, ...]
+
+
+def survey(
+    remote: str,
+    targets: Iterable[Target],
+    *,
+    eyes: Eyes,
+    store: Store,
+    host: Host,
+    glimpse: Glimpse,
+    is_busy: Callable[[TargetId], bool],
+) -> Survey:
+    """Blocks; runs on a worker thread. Targets whose own cycle runs are left to it."""
+    targets = tuple(targets)
+    branches = frozenset(target.branch for target in targets)
+    heads = read_heads(host.git, remote, branches, host.clock.now())
+    if not isinstance(heads.answer, Unknown):
+        store.save_heads(remote, heads.answer, branches, heads.at)
+    looks = tuple(eyes.look(target, heads, glimpse=glimpse) for target in targets if not is_busy(target.id))
+    store.save_status([look.status for look in looks if not is_busy(look.target.id)], host.clock.now())
+    return Survey(remote, heads, looks)

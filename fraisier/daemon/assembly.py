@@ -1,0 +1,120 @@
+"""Everything one process needs, put together once: configuration, machine, store, reconciler."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ..config import Loaded, load
+from ..host.lookup import MachineLookup, find_config, read_sources
+from ..host.machine import Machine
+from ..host.state_dir import StatePaths, find_state
+from ..model.config import Config
+from ..model.errors import ConfigFault
+from ..model.records import Attempt, Store
+from ..reconcile.cycle import Reconciler
+from ..reconcile.look import Eyes
+from ..store import DaemonLock, SqliteStore, open_store
+
+Mode = Literal["read", "write"]
+"""`read` leaves no trace on the machine: it creates no store, no key and no folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """What was put together, and what it was put together from."""
+
+    config_path: Path
+    loaded: Loaded
+    config: Config
+    paths: StatePaths
+    host: Machine
+    store: Store
+    mode: Mode
+    environ: Mapping[str, str]
+
+    def reload(self) -> Loaded:
+        """Reads the configuration again, with the same key for secrets. Raises `ConfigFault` when it cannot be read."""
+        return read_configuration(self.config_path, self.paths, self.mode, self.environ)
+
+    def reconciler(self, eyes: Callable[[], Eyes], report: Callable[[BaseException], None]) -> Reconciler:
+        return Reconciler(
+            host=self.host,
+            store=self.store,
+            eyes=eyes,
+            jitter=random.random,
+            attempt_log=self._attempt_log,
+            report=report,
+            server=self.config.server.name,
+        )
+
+    def _attempt_log(self, attempt: Attempt) -> str:
+        self.paths.logs.mkdir(mode=0o750, parents=True, exist_ok=True)
+        return str(self.paths.attempt_log(attempt.id))
+
+
+def read_configuration(path: Path, paths: StatePaths, mode: Mode, environ: Mapping[str, str]) -> Loaded:
+    """Raises `ConfigFault` when the files cannot be read at all; everything else is in its problems."""
+    lookup = MachineLookup(environ, key_path=str(paths.key), create=mode == "write")
+    return load(read_sources(path), lookup)
+
+
+def locate(
+    config: str | None, state: str | None, environ: Mapping[str, str], here: Path
+) -> tuple[Path, StatePaths, Loaded]:
+    """Where the configuration and the store are. The configuration may say where the store is, and the
+    store's key is needed for the digests of the configuration; so it is read here without the key.
+    """
+    path = find_config(config, environ, here)
+    guess = find_state(state, environ, None, here)
+    loaded = read_configuration(path, guess, "read", environ)
+    configured = loaded.config.server.state if loaded.config is not None else None
+    return path, find_state(state, environ, configured, here), loaded
+
+
+def assemble(
+    *, config: str | None, state: str | None, mode: Mode, environ: Mapping[str, str] | None = None
+) -> Assembly:
+    """Raises `ConfigFault` when there is no usable configuration, with every problem in it, and
+    `StoreError` when the store cannot be used.
+    """
+    environ = os.environ if environ is None else environ
+    path, paths, loaded = locate(config, state, environ, Path.cwd())
+    if loaded.config is not None:
+        loaded = read_configuration(path, paths, mode, environ)
+    if loaded.config is None:
+        raise ConfigFault("\n".join(str(problem) for problem in loaded.problems), code="config_invalid")
+    store = _open(paths, mode)
+    host = Machine(str(paths.folder), loaded.config.git, loaded.config.server.service_manager)
+    return Assembly(path, loaded, loaded.config, paths, host, store, mode, environ)
+
+
+def _open(paths: StatePaths, mode: Mode) -> Store:
+    if mode == "write":
+        paths.store.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    return open_store(str(paths.store), "create" if mode == "write" else "read")
+
+
+@contextmanager
+def held_lock(*, config: str | None, state: str | None) -> Iterator[None]:
+    """Holds the lock of the store while a daemon runs. Raises `StoreError` `store_locked` for a second one.
+
+    After a predecessor that ended uncleanly the whole store is read once before it is trusted.
+    """
+    _, paths, _ = locate(config, state, os.environ, Path.cwd())
+    paths.store.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    lock = DaemonLock(str(paths.store))
+    lock.acquire()
+    try:
+        if lock.was_unclean and paths.store.exists():
+            store = SqliteStore.open(str(paths.store))
+            store.check()
+            store.close()
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,270 @@
+"""One server's daemon: starts the sources and the loop, and stops them in order.
+
+Note [What blocks where]: the event loop answers HTTP and moves wake-ups. Git, processes, SQLite and
+probes run on threads: cycles on the loop's workers, surveys and probes on the surveyor's, the rest
+on the default executor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import traceback
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+
+import structlog
+
+from ..expose.http import Readiness, application, listen, serve
+from ..host.interrupt import Interruption
+from ..host.sd_notify import SdNotify
+from ..model.config import Config, Target
+from ..model.errors import ConfigFault, StoreError
+from ..model.names import TargetId, short
+from ..model.state import Head, ProbeResult
+from ..reconcile.cycle import Cycled, Reconciler, close_interrupted
+from ..reconcile.look import Eyes
+from ..reconcile.loop import Loop, Session
+from ..reconcile.queue import Wake
+from ..sources.exits import ExitWatch
+from ..sources.watch import watch_configuration
+from ..store import Waker, drain
+from .assembly import Assembly
+from .configuration import InForce
+from .desk import Desk
+from .surveyor import Surveyor
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Daemon:
+    """`run` returns after a clean stop, with the exit code of the process."""
+
+    assembly: Assembly
+    in_force: InForce = field(init=False)
+    desk: Desk = field(init=False)
+    loop: Loop = field(init=False)
+    exits: ExitWatch = field(init=False)
+    surveyor: Surveyor = field(init=False)
+    reconciler: Reconciler = field(init=False)
+    stopping: asyncio.Event = field(init=False)
+    probes: dict[TargetId, ProbeResult] = field(default_factory=dict)
+    ready: bool = False
+    failed: bool = False
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    @property
+    def config(self) -> Config:
+        return self.in_force.config
+
+    async def run(self) -> int:
+        notify = SdNotify(self.assembly.environ)
+        self._wire()
+        listener = listen(*self.config.server.listen)
+        host, port = listener.getsockname()[:2]
+        self._handle_signals()
+        await self._recover()
+        self._start(serve(application(self._readiness), listener, self.stopping))
+        self._start(watch_configuration(self.assembly.config_path, self._reload, self.stopping))
+        self._start(self._watchdog(notify))
+        self._start(self._receive_requests())
+        self._start(self.surveyor.run())
+        self.ready = True
+        notify.send("READY=1", f"STATUS={len(self.config.targets)} targets")
+        log.info(
+            "daemon.ready",
+            server=self.config.server.name,
+            listen=f"{host}:{port}",
+            targets=len(self.config.targets),
+            held=len(self.in_force.held),
+        )
+        await self.stopping.wait()
+        notify.send("STOPPING=1")
+        await self._shut_down()
+        log.info("daemon.stopped")
+        return 3 if self.failed else 0
+
+    def stop(self) -> None:
+        """The steps in hand finish, or are cut off where they may be; everything is journalled."""
+        log.info("daemon.stopping", at_work=self.loop.at_work)
+        self.ready = False
+        self.stopping.set()
+
+    # -- wiring
+
+    def _wire(self) -> None:
+        assembly = self.assembly
+        self.stopping = asyncio.Event()
+        self.in_force = InForce.first(assembly.config, assembly.loaded)
+        self.desk = Desk(assembly.store, assembly.host.clock, lambda: self.config)
+        self.reconciler = assembly.reconciler(self._eyes, self._report)
+        self.exits = ExitWatch(lambda target: self.loop.wake([target], "drift"))
+        self.loop = Loop(
+            config=lambda: self.config,
+            cycle=self._cycle,
+            interrupt=Interruption,
+            clock=assembly.host.clock,
+            workers=self.config.server.workers,
+            ended=self._ended,
+        )
+        self.surveyor = Surveyor(
+            host=assembly.host,
+            store=assembly.store,
+            loop=self.loop,
+            exits=self.exits,
+            config=lambda: self.config,
+            eyes=self._eyes,
+            probes=self.probes,
+        )
+
+    def _eyes(self) -> Eyes:
+        return Eyes(self.assembly.host, self.assembly.store, self.config, self.probes)
+
+    def _handle_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._start(self._reload()))
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        self._tasks.append(asyncio.get_running_loop().create_task(self._guarded(work)))
+
+    async def _guarded(self, work: Coroutine[None, None, None]) -> None:
+        """A source that fails by a bug of ours ends the daemon; its manager starts it again."""
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - the edge of the process: reported, and the daemon ends
+            self._report(error)
+            self.failed = True
+            self.stop()
+
+    def _report(self, error: BaseException) -> None:
+        text = "".join(traceback.format_exception(error))
+        log.error("bug", error=f"{type(error).__name__}: {error}", report=text)
+
+    # -- the start after a crash
+
+    async def _recover(self) -> None:
+        """Before anything else: no process of an earlier daemon is at work, no attempt is left open."""
+        await asyncio.to_thread(self.assembly.host.sweep)
+        closed = await asyncio.to_thread(close_interrupted, self.assembly.store, self.assembly.host)
+        if closed:
+            log.warning("attempts.interrupted", count=closed)
+        again = await asyncio.to_thread(self.desk.recover)
+        await asyncio.to_thread(self._show_held)
+        self.loop.wake(again, "request")
+        self.loop.wake(self.config.targets, "start")
+
+    # -- one cycle, on a worker thread
+
+    def _cycle(self, target: Target, wake: Wake, session: Session) -> Cycled | None:
+        requests = self.desk.next_of(target.id)
+        cycled: Cycled | None = None
+        try:
+            heads = self.reconciler.ask(target)
+            answer = heads.answer
+            session.desired = answer.get(target.branch) if isinstance(answer, dict) else None
+            cycled = self.reconciler.cycle(
+                target,
+                wake.trigger,
+                session.interrupt,
+                heads=heads,
+                request=requests[0] if requests else None,
+            )
+        except StoreError as error:
+            log.error("store.failed", target=str(target.id), code=error.code, message=str(error), hint=error.hint)
+        except Exception as error:  # noqa: BLE001 - the edge of a cycle: the other targets go on
+            self._report(error)
+        if requests:
+            self.desk.answer(requests, cycled)
+        return cycled
+
+    def _ended(self, target: Target, cycled: Cycled) -> None:
+        self.surveyor.follow(cycled.seen)
+        action = cycled.seen.action
+        if cycled.outcome is not None:
+            level = log.info if cycled.outcome in ("converged", "superseded") else log.warning
+            head = cycled.seen.desired.head
+            sha = short(head.sha) if isinstance(head, Head) else None
+            level("attempt.ended", target=str(target.id), outcome=cycled.outcome, desired=sha, message=cycled.message)
+        elif action.held_by:
+            log.debug("held", target=str(target.id), code=action.held_by[0].code.value)
+
+    # -- sources
+
+    async def _receive_requests(self) -> None:
+        """Poked through a named pipe when somebody inserted a request; looks once at the start anyway."""
+        poked = asyncio.Event()
+        poked.set()
+        loop, pipe = asyncio.get_running_loop(), Waker(str(self.assembly.paths.store)).open_reader()
+
+        def arrived() -> None:
+            drain(pipe)
+            poked.set()
+
+        loop.add_reader(pipe, arrived)
+        try:
+            while True:
+                await poked.wait()
+                poked.clear()
+                self.loop.wake(await asyncio.to_thread(self.desk.receive), "request")
+        finally:
+            loop.remove_reader(pipe)
+            os.close(pipe)
+
+    async def _reload(self) -> None:
+        try:
+            loaded = await asyncio.to_thread(self.assembly.reload)
+        except ConfigFault as error:
+            log.error("config.kept", message=str(error), hint=error.hint)
+            return
+        for problem in loaded.problems:
+            log.error("config.problem", problem=str(problem))
+        after = self.in_force.after(loaded)
+        if after is None:
+            log.error("config.kept", message="the configuration says nothing usable; the last good one stays in force")
+            return
+        changed = [id for id, target in after.config.targets.items() if self.config.targets.get(id) != target]
+        self.in_force = after
+        await asyncio.to_thread(self._show_held)
+        log.info("config.loaded", targets=len(after.config.targets), held=len(after.held), changed=len(changed))
+        self.loop.wake(changed, "config")
+        self.surveyor.hurry()
+
+    def _show_held(self) -> None:
+        self.assembly.store.save_status(self.in_force.statuses(), self.assembly.host.clock.now())
+
+    async def _watchdog(self, notify: SdNotify) -> None:
+        """Signs of life come from the event loop itself: one that hangs sends none."""
+        interval = notify.watchdog_interval
+        while interval is not None:
+            notify.send("WATCHDOG=1")
+            await asyncio.sleep(interval)
+
+    def _readiness(self) -> Readiness:
+        facts = {
+            "server": self.config.server.name,
+            "targets": len(self.config.targets),
+            "held_by_configuration": len(self.in_force.held),
+            "at_work": self.loop.at_work,
+        }
+        return Readiness(self.ready, facts)
+
+    # -- the end
+
+    async def _shut_down(self) -> None:
+        self.surveyor.close()
+        await self.loop.stop()
+        self.assembly.host.stop()  # what surveys and probes still wait for
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.exits.close()
+        await asyncio.to_thread(self.assembly.store.close)
+
+
+def run_daemon(assembly: Assembly) -> int:
+    """Runs until TERM or INT; the exit code of the process."""
+    return asyncio.run(Daemon(assembly).run())

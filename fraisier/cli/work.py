@@ -1,0 +1,192 @@
+"""Carrying out requests: by the daemon where one runs, else by this process, which is then the one
+writer (law 7). Either way a request is a row first, and what is shown is the journal.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import threading
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from ..daemon.assembly import Assembly
+from ..daemon.desk import Desk
+from ..host.interrupt import Interruption
+from ..model.errors import StoreError
+from ..model.names import TargetId
+from ..model.records import Request, RequestKind, RequestState
+from ..planning.order import dependencies_first
+from ..reconcile.cycle import close_interrupted
+from ..reconcile.look import Eyes
+from ..store import DaemonLock, poke
+from .failures import FAILED, NEEDS_A_PERSON, explain_failure
+from .follow import Follower
+
+GLANCE = 0.05
+"""Seconds between two looks at the journal; it is a read of one index."""
+
+EXIT_CODES: Mapping[RequestState, int] = {
+    "done": 0,
+    "failed": FAILED,
+    "held": NEEDS_A_PERSON,
+    "refused": NEEDS_A_PERSON,
+}
+
+
+def request_for(
+    assembly: Assembly, kind: RequestKind, target: TargetId, payload: Mapping[str, Any] | None = None
+) -> Request:
+    return Request(str(uuid.uuid4()), kind, target, requester(), assembly.host.clock.now(), payload or {})
+
+
+def requester() -> str:
+    """Who asks, for the history: the person behind sudo, where there is one."""
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+@dataclass(slots=True)
+class Work:
+    """One command's requests, from insertion to answer."""
+
+    assembly: Assembly
+    out: Console
+    interrupt: Interruption
+
+    def carry_out(self, requests: Sequence[Request]) -> int:
+        """Returns the exit code; the worst of them all."""
+        store = self.assembly.store
+        follower = Follower(
+            self.out, store, frozenset(str(request.target) for request in requests), store.last_event_pk()
+        )
+        for request in requests:
+            store.add_request(request)
+        try:
+            with self._lock_if_free() as alone:
+                if alone:
+                    self._do_alone(requests, follower)
+                else:
+                    self._wait_for_daemon(requests, follower)
+        finally:
+            follower.close()
+        return self._answers(requests)
+
+    def _lock_if_free(self) -> _Claim:
+        return _Claim(DaemonLock(str(self.assembly.paths.store)))
+
+    # -- with a daemon
+
+    def _wait_for_daemon(self, requests: Sequence[Request], follower: Follower) -> None:
+        poke(str(self.assembly.paths.store))
+        pause = threading.Event()
+        while not all(self._is_answered(request) for request in requests):
+            follower.show_new()
+            if DaemonLock(str(self.assembly.paths.store)).holder() is None:
+                raise StoreError(
+                    "the daemon ended before it had answered",
+                    code="daemon_gone",
+                    hint="it goes on after its next start; see: fraisier history",
+                )
+            pause.wait(GLANCE)
+        follower.show_new()
+
+    def _is_answered(self, request: Request) -> bool:
+        return self.assembly.store.request_state(request.id)[0] not in ("pending", "taken")
+
+    # -- without one
+
+    def _do_alone(self, requests: Sequence[Request], follower: Follower) -> None:
+        failures: list[Exception] = []
+
+        def work() -> None:
+            try:
+                self._reconcile(requests)
+            except Exception as error:  # noqa: BLE001 - carried to the thread that waits, which ends the command with it
+                failures.append(error)
+
+        worker = threading.Thread(target=work, name="work")
+        worker.start()
+        try:
+            while worker.is_alive():
+                worker.join(GLANCE)
+                follower.show_new()
+        except KeyboardInterrupt:
+            self.interrupt.set("stopping", "interrupted at the keyboard")
+            worker.join()
+            follower.show_new()
+            raise
+        follower.show_new()
+        if failures:
+            raise failures[0]
+
+    def _reconcile(self, requests: Sequence[Request]) -> None:
+        assembly = self.assembly
+        assembly.host.sweep()
+        close_interrupted(assembly.store, assembly.host)
+        desk = Desk(assembly.store, assembly.host.clock, lambda: assembly.config)
+        desk.recover()
+        desk.receive()
+        reconciler = assembly.reconciler(lambda: Eyes(assembly.host, assembly.store, assembly.config), self._report)
+        wanted = {request.target for request in requests}
+        for id in self._in_order():
+            if id not in wanted:
+                continue
+            asked = desk.next_of(id)
+            cycled = reconciler.cycle(
+                assembly.config.targets[id], "request", self.interrupt, request=asked[0] if asked else None
+            )
+            desk.answer(asked, cycled)
+
+    def _in_order(self) -> tuple[TargetId, ...]:
+        targets = self.assembly.config.targets
+        return dependencies_first({id: target.depends_on for id, target in targets.items()})
+
+    def _report(self, error: BaseException) -> None:
+        if isinstance(error, Exception):
+            explain_failure(error)
+
+    # -- answers
+
+    def _answers(self, requests: Sequence[Request]) -> int:
+        worst = 0
+        for request in requests:
+            state, message = self.assembly.store.request_state(request.id)
+            style = {"done": "good", "held": "warn"}.get(state, "bad")
+            word = {"done": "done", "held": "held"}.get(state, state)
+            first, *rest = message.splitlines() or [""]
+            self.out.print(f"[{style}]{word}[/] [name]{escape(str(request.target))}[/]: {escape(first)}")
+            for line in rest:
+                self.out.print(f"  {escape(line)}")
+            worst = max(worst, EXIT_CODES.get(state, FAILED), key=_severity)
+        return worst
+
+
+def _severity(code: int) -> int:
+    return {0: 0, NEEDS_A_PERSON: 1, FAILED: 2}[code]
+
+
+@dataclass(slots=True)
+class _Claim:
+    """The lock, if it is free. The kernel gives it back however this process ends."""
+
+    lock: DaemonLock
+
+    def __enter__(self) -> bool:
+        try:
+            self.lock.acquire()
+        except StoreError as error:
+            if error.code != "store_locked":
+                raise
+            return False
+        return True
+
+    def __exit__(self, *_: object) -> None:
+        self.lock.release()

@@ -132,10 +132,9 @@ class Work:
         assembly.host.sweep()
         close_interrupted(assembly.store, assembly.host)
         desk = Desk(assembly.store, assembly.host.clock, lambda: assembly.config)
-        desk.recover()
-        desk.receive()
-        reconciler = assembly.reconciler(lambda: Eyes(assembly.host, assembly.store, assembly.config), self._report)
         wanted = {request.target for request in requests}
+        desk.receive(wanted)
+        reconciler = assembly.reconciler(lambda: Eyes(assembly.host, assembly.store, assembly.config), self._report)
         for id in self._in_order():
             if id not in wanted:
                 continue
@@ -165,12 +164,13 @@ class Work:
             self.out.print(f"[{style}]{word}[/] [name]{escape(str(request.target))}[/]: {escape(first)}")
             for line in rest:
                 self.out.print(f"  {escape(line)}")
-            worst = max(worst, EXIT_CODES.get(state, FAILED), key=_severity)
+            worst = worse(worst, EXIT_CODES.get(state, FAILED))
         return worst
 
 
-def _severity(code: int) -> int:
-    return {0: 0, NEEDS_A_PERSON: 1, FAILED: 2}[code]
+def worse(one: int, other: int) -> int:
+    """The exit code that tells more: failed before needs a person before done."""
+    return max(one, other, key=(0, NEEDS_A_PERSON, FAILED).index)
 
 
 @dataclass(slots=True)

@@ -36,27 +36,33 @@ def apply(options: Options, fraise: str | None, environment: str | None, yes: bo
     """
     from ..daemon.assembly import assemble
     from ..host.interrupt import Interruption
+    from ..model.names import TargetId
     from ..reconcile.look import Eyes, make_plan
     from .console import console
     from .failures import NEEDS_A_PERSON
     from .plan_text import held_by_configuration, print_plan
     from .selection import select
-    from .work import Work, request_for
+    from .work import Work, request_for, worse
 
     assembly = assemble(config=options.config, state=options.state, mode="write")
     out = console(options)
     chosen = select((*assembly.config.targets, *assembly.loaded.held), fraise, environment)
-    made = make_plan(Eyes(assembly.host, assembly.store, assembly.config), chosen)
+    eyes = Eyes(assembly.host, assembly.store, assembly.config)
+    made = make_plan(eyes, chosen)
     broken = {id: problems for id, problems in assembly.loaded.held.items() if id in chosen}
     print_plan(out, held_by_configuration(made, broken), assembly, verbose=options.verbose)
-    runnable = [action for action in made.actions if action.is_runnable]
+    code, done = 0, set[TargetId]()
+    if any(action.is_runnable for action in made.actions):
+        _asks("\nCarry it out?", yes)
+        out.print()
+    while due := [action.id for action in made.actions if action.is_runnable and action.id not in done]:
+        # again after each round: what became healthy may be what others waited for
+        requests = [request_for(assembly, "deploy", id) for id in due]
+        code = worse(code, Work(assembly, out, Interruption()).carry_out(requests))
+        done.update(due)
+        made = make_plan(eyes, chosen)
     held = any(action.is_held for action in made.actions) or bool(broken)
-    if not runnable:
-        sys.exit(1 if not made.complete else NEEDS_A_PERSON if held else 0)
-    _asks("\nCarry it out?", yes)
-    out.print()
-    requests = [request_for(assembly, "deploy", action.id) for action in runnable]
-    sys.exit(Work(assembly, out, Interruption()).carry_out(requests) or (NEEDS_A_PERSON if held else 0))
+    sys.exit(code or (1 if not made.complete else NEEDS_A_PERSON if held else 0))
 
 
 @click.command()
@@ -102,8 +108,8 @@ def rollback(options: Options, fraise: str, environment: str | None, to: str | N
 
     assembly = assemble(config=options.config, state=options.state, mode="write")
     target = assembly.config.targets[select_one(tuple(assembly.config.targets), fraise, environment)]
-    answer = ask_remotes(assembly.host, [target])[target.remote].answer
-    present = answer.get(target.branch) if isinstance(answer, dict) else None
+    heads = ask_remotes(assembly.host, [target])[target.remote]
+    present = heads.sha(target.branch)
     if present is None:
         last = assembly.store.heads(target.remote).get(target.branch)
         present = last.sha if last is not None else None

@@ -53,6 +53,8 @@ class Daemon:
     probes: dict[TargetId, ProbeResult] = field(default_factory=dict)
     ready: bool = False
     failed: bool = False
+    store_problem: str = ""
+    """Why the last cycle could not use the store; empty when it could."""
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     @property
@@ -155,7 +157,6 @@ class Daemon:
         again = await asyncio.to_thread(self.desk.recover)
         await asyncio.to_thread(self._show_held)
         self.loop.wake(again, "request")
-        self.loop.wake(self.config.targets, "start")
 
     # -- one cycle, on a worker thread
 
@@ -163,9 +164,8 @@ class Daemon:
         requests = self.desk.next_of(target.id)
         cycled: Cycled | None = None
         try:
-            heads = self.reconciler.ask(target)
-            answer = heads.answer
-            session.desired = answer.get(target.branch) if isinstance(answer, dict) else None
+            heads = self.surveyor.heads_for(target, wake.trigger) or self.reconciler.ask(target)
+            session.desired = heads.sha(target.branch)
             cycled = self.reconciler.cycle(
                 target,
                 wake.trigger,
@@ -173,7 +173,9 @@ class Daemon:
                 heads=heads,
                 request=requests[0] if requests else None,
             )
+            self.store_problem = ""
         except StoreError as error:
+            self.store_problem = str(error)
             log.error("store.failed", target=str(target.id), code=error.code, message=str(error), hint=error.hint)
         except Exception as error:  # noqa: BLE001 - the edge of a cycle: the other targets go on
             self._report(error)
@@ -230,8 +232,7 @@ class Daemon:
         self.in_force = after
         await asyncio.to_thread(self._show_held)
         log.info("config.loaded", targets=len(after.config.targets), held=len(after.held), changed=len(changed))
-        self.loop.wake(changed, "config")
-        self.surveyor.hurry()
+        self.surveyor.hurry(changed)
 
     def _show_held(self) -> None:
         self.assembly.store.save_status(self.in_force.statuses(), self.assembly.host.clock.now())
@@ -244,13 +245,15 @@ class Daemon:
             await asyncio.sleep(interval)
 
     def _readiness(self) -> Readiness:
-        facts = {
+        facts: dict[str, object] = {
             "server": self.config.server.name,
             "targets": len(self.config.targets),
             "held_by_configuration": len(self.in_force.held),
             "at_work": self.loop.at_work,
         }
-        return Readiness(self.ready, facts)
+        if self.store_problem:
+            facts["problem"] = self.store_problem
+        return Readiness(self.ready and not self.store_problem, facts)
 
     # -- the end
 

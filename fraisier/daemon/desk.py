@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from ..model.config import Config
@@ -26,9 +26,10 @@ class Desk:
     _open: defaultdict[TargetId, list[Request]] = field(default_factory=lambda: defaultdict(list))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def receive(self) -> list[TargetId]:
-        """Takes what is pending; the targets to be woken for it."""
-        return [request.target for request in self.store.pending_requests() if self._take(request)]
+    def receive(self, only: Collection[TargetId] | None = None) -> list[TargetId]:
+        """Takes what is pending (of `only`, where given); the targets to be woken for it."""
+        pending = [request for request in self.store.pending_requests() if only is None or request.target in only]
+        return [request.target for request in pending if self._take(request)]
 
     def recover(self) -> list[TargetId]:
         """Takes up again what an earlier process took and never answered."""

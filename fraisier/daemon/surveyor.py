@@ -19,9 +19,11 @@ import structlog
 
 from ..model.config import Config, Target
 from ..model.names import TargetId
+from ..model.plan import Trigger
 from ..model.ports import Host, ServiceRef
 from ..model.records import Store
 from ..model.state import ProbeResult, ServiceState, Unknown
+from ..reconcile.desire import Heads
 from ..reconcile.look import Eyes, Look
 from ..reconcile.loop import Loop
 from ..reconcile.survey import Survey, survey
@@ -54,6 +56,9 @@ class Surveyor:
     config: Callable[[], Config]
     eyes: Callable[[], Eyes]
     probes: dict[TargetId, ProbeResult]
+    _recent: dict[str, Heads] = field(default_factory=dict)
+    _triggers: dict[TargetId, Trigger] = field(default_factory=dict)
+    """What to call the next wake-up of a target, where it is not the poll."""
     _busy: set[str] = field(default_factory=set)
     _remotes: defaultdict[str, _Remote] = field(default_factory=lambda: defaultdict(_Remote))
     _pool: ThreadPoolExecutor = field(
@@ -69,15 +74,30 @@ class Surveyor:
     async def run(self) -> None:
         """Ticks until cancelled."""
         config = self.config()
+        self._triggers.update(dict.fromkeys(config.targets, "start"))
         await self.tick()
         await self._pause(first_wait(config.server.name, config.git.poll))
         while True:
             await self.tick()
             await self._pause(next_wait(self.config().git.poll, random.random()))
 
-    def hurry(self) -> None:
-        """The next tick begins at once."""
+    def hurry(self, changed: Iterable[TargetId]) -> None:
+        """The next tick begins at once; what it finds to do for `changed` is put down to the configuration."""
+        self._triggers.update(dict.fromkeys(changed, "config"))
         self._now.set()
+
+    def heads_for(self, target: Target, trigger: Trigger) -> Heads | None:
+        """The last answer of the target's remote, for cycles that need not ask again.
+
+        A person's request is answered from what the remote says now. Everything else goes by the
+        survey, so that one `ls-remote` serves all targets of a remote and a remote that hangs
+        delays no repair.
+        """
+        heads = self._recent.get(target.remote)
+        if trigger in ("request", "webhook") or heads is None:
+            return None
+        asked = isinstance(heads.answer, Unknown) or target.branch in heads.branches
+        return heads if asked else None
 
     async def tick(self) -> None:
         """Begins a survey of every remote that is not still being surveyed or paused; does not wait for them."""
@@ -124,12 +144,15 @@ class Surveyor:
             result = await asyncio.get_running_loop().run_in_executor(self._pool, self._look, remote, targets, glimpse)
         finally:
             self._busy.discard(remote)
+        self._recent[remote] = result.heads
         self._heard(remote, result)
         for look in result.looks:
             self.follow(look)
             self.loop.wake_when_due(look.target.id, look.action)
-        due = [look.target.id for look in result.looks if look.action.is_runnable]
-        self.loop.wake(due, "poll")
+        for look in result.looks:
+            trigger = self._triggers.pop(look.target.id, "poll")
+            if look.action.is_runnable:
+                self.loop.wake([look.target.id], trigger)
         self._tell_running(targets, result)
 
     def follow(self, look: Look) -> None:

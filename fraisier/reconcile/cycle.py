@@ -6,9 +6,12 @@ desire -> observe -> plan -> gate -> record intent -> execute -> verify -> recor
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from ..model.config import Target
+from ..model.errors import AttemptOpen
+from ..model.names import TargetId
 from ..model.plan import Action, Outcome, Trigger
 from ..model.ports import Host, Interrupt
 from ..model.records import Attempt, Closing, Request, Store, Wish
@@ -82,7 +85,8 @@ class Reconciler:
     ) -> Cycled:
         now = self.host.clock.now()
         wish = self._wish(seen.action, trigger, request)
-        attempt = self.store.open_attempt(wish, at=now, deadline_at=now + seen.target.timeout)
+        attempt = self._open(wish, now, now + seen.target.timeout)
+        self.store.save_status([replace(seen.status, health="progressing")], now)
 
         def replan() -> tuple[Action, Recorded]:
             again = eyes.look(seen.target, heads)
@@ -106,6 +110,16 @@ class Reconciler:
         proven = closing.proven.sha if closing.proven is not None else None
         return Cycled(after, closing.outcome, closing.message, attempt, proven)
 
+    def _open(self, wish: Wish, now: datetime, deadline_at: datetime) -> Attempt:
+        """Only the holder of the store's lock runs cycles, one per target at a time: an attempt that is
+        still open can no longer be at work (the store failed in its middle), and is closed first.
+        """
+        try:
+            return self.store.open_attempt(wish, at=now, deadline_at=deadline_at)
+        except AttemptOpen:
+            close_interrupted(self.store, self.host, wish.id)
+            return self.store.open_attempt(wish, at=now, deadline_at=deadline_at)
+
     def _wish(self, action: Action, trigger: Trigger, request: Request | None) -> Wish:
         return Wish(
             id=action.id,
@@ -121,12 +135,12 @@ class Reconciler:
         )
 
 
-def close_interrupted(store: Store, host: Host) -> int:
+def close_interrupted(store: Store, host: Host, only: TargetId | None = None) -> int:
     """The first thing after a start: attempts that a crash left open are closed as interrupted (law 8).
 
     The cycle that follows looks at the machine and goes on from what it finds. Returns how many.
     """
-    left = store.open_attempts()
+    left = [attempt for attempt in store.open_attempts() if only in (None, attempt.target)]
     for attempt in left:
         message = "the daemon ended in the middle of it; the next cycle goes on from what it finds"
         store.close_attempt(attempt, Closing("interrupted", message, host.clock.now(), "crash", retried=True))

@@ -19,14 +19,19 @@ class Heads:
 
     answer: Mapping[str, str] | Unknown
     at: datetime
+    branches: frozenset[str] = frozenset()
+    """Those that were asked for: one that is not in the answer does not exist."""
+
+    def sha(self, branch: str) -> str | None:
+        return None if isinstance(self.answer, Unknown) else self.answer.get(branch)
 
 
 def read_heads(git: Git, remote: str, branches: frozenset[str], now: datetime) -> Heads:
     """Asks the remote once; a remote that fails is an `Unknown`, never an absent branch (law 5)."""
     try:
-        return Heads(git.heads(remote, branches), now)
+        return Heads(git.heads(remote, branches), now, branches)
     except Transient as error:
-        return Heads(Unknown(error.code, str(error), now, error.hint), now)
+        return Heads(Unknown(error.code, str(error), now, error.hint), now, branches)
 
 
 def head_of(target: Target, heads: Heads, store: Store) -> Head | NoBranch | Unknown:

@@ -71,10 +71,10 @@ def locate(
     store's key is needed for the digests of the configuration; so it is read here without the key.
     """
     path = find_config(config, environ, here)
-    guess = find_state(state, environ, None, here)
+    guess = find_state(state, environ, None, path, here)
     loaded = read_configuration(path, guess, "read", environ)
     configured = loaded.config.server.state if loaded.config is not None else None
-    return path, find_state(state, environ, configured, here), loaded
+    return path, find_state(state, environ, configured, path, here), loaded
 
 
 def assemble(

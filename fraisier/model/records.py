@@ -129,8 +129,10 @@ class Status:
 
 
 class Store(Protocol):
-    """The database. Every method is safe from any thread; writes go through one writer thread and
-    are on disk when the call returns. Raises `StoreError` only.
+    """The database. Every method is safe from any thread; writes go through one writer thread.
+
+    What is journalled is on disk when the call returns; heads and statuses, which the next look
+    finds out again, need not be. Raises `StoreError` only.
     """
 
     # -- what the planner needs

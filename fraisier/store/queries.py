@@ -1,0 +1,185 @@
+"""What is shown to people: the views of `state/sqlite/`, and the journal as it grows."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Mapping
+from typing import Any, get_args
+
+from ..model.errors import StoreError
+from ..model.records import Event, EventKind
+from .values import from_json, parse_moment
+
+Rows = list[Mapping[str, Any]]
+_KINDS = {kind: kind for kind in get_args(EventKind)}
+
+
+def _data(rows: sqlite3.Cursor) -> Rows:
+    return [from_json(row["data"]) for row in rows]
+
+
+def _names(identifiers: Collection[str]) -> str:
+    """For `json_each`: one statement for any number of names."""
+    return json.dumps(sorted(set(identifiers)))
+
+
+_ALL = "SELECT data FROM {view} ORDER BY identifier"
+_SOME = "SELECT data FROM {view} WHERE identifier IN (SELECT value FROM json_each(?)) ORDER BY identifier"
+
+
+def _of_view(connection: sqlite3.Connection, view: str, identifiers: Collection[str] | None) -> Rows:
+    if identifiers is None:
+        return _data(connection.execute(_ALL.format(view=view)))
+    return _data(connection.execute(_SOME.format(view=view), (_names(identifiers),)))
+
+
+def status_rows(connection: sqlite3.Connection, identifiers: Collection[str] | None) -> Rows:
+    return _of_view(connection, "v_fraise_status", identifiers)
+
+
+def stats_rows(connection: sqlite3.Connection, identifiers: Collection[str] | None) -> Rows:
+    return _of_view(connection, "v_deployment_stats", identifiers)
+
+
+def quarantine_rows(connection: sqlite3.Connection, identifiers: Collection[str] | None) -> Rows:
+    return _of_view(connection, "v_quarantine", identifiers)
+
+
+# --- history ---------------------------------------------------------------------------------
+
+HISTORY_OF_ALL = """
+SELECT data FROM v_deployment_history WHERE pk_deployment < ?1 ORDER BY pk_deployment DESC LIMIT ?2"""
+
+# The newest of each target by index, then the newest of those: a target that was quiet for a million
+# deployments costs no more than a busy one.
+HISTORY_OF_SOME = """
+SELECT h.data FROM json_each(?3) names
+CROSS JOIN v_deployment_history h ON h.pk_deployment IN (
+    SELECT pk_deployment FROM tv_deployments
+    WHERE identifier = names.value AND pk_deployment < ?1 ORDER BY pk_deployment DESC LIMIT ?2)
+ORDER BY h.pk_deployment DESC LIMIT ?2"""
+
+_LAST = 2**63 - 1
+
+
+def history_rows(
+    connection: sqlite3.Connection, identifiers: Collection[str] | None, limit: int, before: str | None
+) -> Rows:
+    """Newest first; `before` is the `id` of the last deployment of the page before."""
+    start = _LAST if before is None else _deployment_pk(connection, before)
+    if identifiers is None:
+        return _data(connection.execute(HISTORY_OF_ALL, (start, limit)))
+    return _data(connection.execute(HISTORY_OF_SOME, (start, limit, _names(identifiers))))
+
+
+def _deployment_pk(connection: sqlite3.Connection, id: str) -> int:
+    row = connection.execute("SELECT pk_deployment FROM tb_deployments WHERE id = ?", (id,)).fetchone()
+    if row is None:
+        raise StoreError(f"there is no deployment {id}", code="unknown_deployment", hint="fraisier history lists them.")
+    pk: int = row["pk_deployment"]
+    return pk
+
+
+# --- the journal -----------------------------------------------------------------------------
+
+_EVENT = """
+SELECT e.pk_deployment_event, e.kind, e.identifier, e.at, a.id AS attempt_id, d.id AS deployment_id, e.step,
+    e.position, e.message, e.data
+FROM tb_deployment_events e
+LEFT JOIN tb_deployment_attempts a ON a.pk_deployment_attempt = e.fk_deployment_attempt
+LEFT JOIN tb_deployments d ON d.pk_deployment = e.fk_deployment
+"""
+EVENTS_OF_ALL = _EVENT + "WHERE e.pk_deployment_event > ? ORDER BY e.pk_deployment_event LIMIT ?"
+EVENTS_OF_ONE = _EVENT + "WHERE e.pk_deployment_event > ? AND e.identifier = ? ORDER BY e.pk_deployment_event LIMIT ?"
+
+
+def events_after(connection: sqlite3.Connection, pk: int, identifier: str | None, limit: int) -> list[Event]:
+    """In the order they were committed, so that asking again with the last `pk` misses none."""
+    if identifier is None:
+        return [_event(row) for row in connection.execute(EVENTS_OF_ALL, (pk, limit))]
+    return [_event(row) for row in connection.execute(EVENTS_OF_ONE, (pk, identifier, limit))]
+
+
+def _event(row: sqlite3.Row) -> Event:
+    return Event(
+        pk=row["pk_deployment_event"],
+        kind=_KINDS[row["kind"]],
+        identifier=row["identifier"],
+        at=parse_moment(row["at"]),
+        attempt_id=row["attempt_id"],
+        deployment_id=row["deployment_id"],
+        step=row["step"],
+        position=row["position"],
+        message=row["message"],
+        data=from_json(row["data"]),
+    )
+
+
+def last_event_pk(connection: sqlite3.Connection) -> int:
+    pk: int = connection.execute("SELECT ifnull(max(pk_deployment_event), 0) FROM tb_deployment_events").fetchone()[0]
+    return pk
+
+
+# --- one deployment --------------------------------------------------------------------------
+
+_ATTEMPTS = """
+SELECT a.pk_deployment_attempt, a.id, a.number, a."trigger", a.requested_by, a.started_at, a.deadline_at,
+    e.at AS finished_at, e.message, e.data
+FROM tb_deployment_attempts a
+LEFT JOIN tb_deployment_events e
+    ON e.fk_deployment_attempt = a.pk_deployment_attempt AND e.kind = 'attempt_closed'
+WHERE a.fk_deployment = ? ORDER BY a.number"""
+
+_STEPS = """
+SELECT kind, step, position, at, message FROM tb_deployment_events
+WHERE fk_deployment_attempt = ? AND kind IN ('step_started', 'step_finished', 'step_failed')
+ORDER BY pk_deployment_event"""
+
+
+def attempts_of(connection: sqlite3.Connection, deployment_id: str) -> Rows:
+    """Each attempt, oldest first, with its steps as far as they went."""
+    pk = _deployment_pk(connection, deployment_id)
+    return [
+        _attempt(row, connection.execute(_STEPS, (row["pk_deployment_attempt"],)).fetchall())
+        for row in connection.execute(_ATTEMPTS, (pk,)).fetchall()
+    ]
+
+
+def _attempt(row: sqlite3.Row, events: list[sqlite3.Row]) -> dict[str, Any]:
+    end = from_json(row["data"]) if row["data"] else {}
+    return {
+        "id": row["id"],
+        "number": row["number"],
+        "trigger": row["trigger"],
+        "requested_by": row["requested_by"],
+        "status": end.get("outcome", "running"),
+        "outcome": end.get("outcome"),
+        "error_code": end.get("error_code", ""),
+        "message": row["message"] or "",
+        "retried": bool(end.get("retried")),
+        "started_at": row["started_at"],
+        "deadline_at": row["deadline_at"],
+        "finished_at": row["finished_at"],
+        "steps": _steps(events),
+    }
+
+
+def _steps(events: list[sqlite3.Row]) -> list[dict[str, Any]]:
+    steps: dict[int, dict[str, Any]] = {}
+    for event in events:
+        if event["kind"] == "step_started":
+            steps[event["position"]] = {
+                "position": event["position"],
+                "kind": event["step"],
+                "summary": event["message"],
+                "status": "running",
+                "started_at": event["at"],
+                "finished_at": None,
+                "message": "",
+            }
+        elif step := steps.get(event["position"]):
+            step["status"] = event["kind"].removeprefix("step_")
+            step["finished_at"] = event["at"]
+            step["message"] = event["message"]
+    return list(steps.values())

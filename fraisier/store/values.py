@@ -1,0 +1,28 @@
+"""Values as columns and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+
+def moment(at: datetime) -> str:
+    """ISO 8601 in UTC with microseconds and `Z`: sorts as text. Raises `ValueError` for naive times (law 19)."""
+    if at.tzinfo is None:
+        raise ValueError(f"{at.isoformat()} has no time zone")
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def parse_moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def to_json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def from_json(text: str) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(text)
+    return value

@@ -1,0 +1,191 @@
+"""Quarantine, lift, rewinds, force, heads, requests, status."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from fraisier.model.errors import StoreError
+from fraisier.model.names import TargetId
+from fraisier.model.state import Head
+from fraisier.store import SqliteStore
+from tests.support.stores import (
+    API,
+    OTHER,
+    A,
+    B,
+    C,
+    at,
+    back_off,
+    closing,
+    deploy,
+    open_attempt,
+    quarantine,
+    request,
+    status,
+)
+
+
+def test_a_quarantine_is_keyed_by_revision_and_configuration(store: SqliteStore) -> None:
+    store.quarantine(API, quarantine(A))
+    store.quarantine(API, quarantine(A, config_digest="c2"))
+    store.quarantine(API, quarantine(None, fault="configuration"))
+    store.quarantine(API, quarantine(A, 9, message="again"))
+
+    assert store.recorded(API).quarantines == (
+        quarantine(A, 9, message="again"),
+        quarantine(None, fault="configuration"),
+        quarantine(A, config_digest="c2"),
+    )
+    assert store.recorded(OTHER).quarantines == ()
+
+
+def test_a_lift_ends_all_quarantines_and_the_back_off(store: SqliteStore) -> None:
+    store.quarantine(API, quarantine(A))
+    store.quarantine(API, quarantine(B))
+    store.quarantine(OTHER, quarantine(A))
+    store.close_attempt(open_attempt(store, sha=C), closing("failed", back_off=back_off(C), retried=True))
+
+    assert store.lift(API, "ada", at(5)) == 3
+
+    assert store.recorded(API).quarantines == ()
+    assert store.recorded(API).back_off is None
+    assert len(store.recorded(OTHER).quarantines) == 1
+
+
+def test_a_lift_of_one_revision_leaves_the_others(store: SqliteStore) -> None:
+    store.quarantine(API, quarantine(A))
+    store.quarantine(API, quarantine(B))
+    store.quarantine(API, quarantine(None))
+    store.close_attempt(open_attempt(store, sha=B), closing("failed", back_off=back_off(B), retried=True))
+
+    assert store.lift(API, "ada", at(5), sha=A) == 2
+
+    assert store.recorded(API).quarantines == (quarantine(B),)
+    assert store.recorded(API).back_off == back_off(B)
+
+
+def test_lifting_nothing_is_not_an_event(store: SqliteStore) -> None:
+    assert store.lift(API, "ada", at(0)) == 0
+    assert store.last_event_pk() == 0
+
+
+def test_an_accepted_rewind_is_remembered_by_name(store: SqliteStore) -> None:
+    store.accept_rewind(API, A, "ada", at(0))
+    store.accept_rewind(API, A, "bob", at(1))
+
+    assert store.recorded(API).rewinds == {A}
+
+
+def test_recorded_all_is_every_recorded(store: SqliteStore) -> None:
+    deploy(store, A)
+    store.quarantine(OTHER, quarantine(B))
+
+    assert store.recorded_all() == {API: store.recorded(API), OTHER: store.recorded(OTHER)}
+
+
+# --- heads -----------------------------------------------------------------------------------
+
+
+def test_a_branch_that_was_asked_for_and_did_not_come_is_gone(store: SqliteStore) -> None:
+    store.save_heads("origin", {"main": A, "dev": B, "old": C}, ["main", "dev", "old"], at(0))
+    store.save_heads("origin", {"main": B}, ["main", "dev"], at(1))
+
+    assert store.heads("origin") == {"main": Head("main", B, at(1)), "old": Head("old", C, at(0))}
+    assert store.heads("elsewhere") == {}
+
+
+# --- requests --------------------------------------------------------------------------------
+
+
+def test_a_request_is_taken_by_exactly_one(store: SqliteStore) -> None:
+    asked = request(payload={"force": True})
+    store.add_request(asked)
+    assert list(store.pending_requests()) == [asked]
+
+    assert [store.take_request("r1", at(1)), store.take_request("r1", at(1))] == [True, False]
+
+    assert store.pending_requests() == []
+    assert list(store.taken_requests()) == [asked]
+    assert store.request_state("r1") == ("taken", "")
+
+
+def test_an_answered_request_is_over(store: SqliteStore) -> None:
+    store.add_request(request())
+
+    store.answer_request("r1", "refused", "no such branch", at(1))
+
+    assert (list(store.pending_requests()), list(store.taken_requests())) == ([], [])
+    assert store.request_state("r1") == ("refused", "no such branch")
+    assert store.take_request("r1", at(2)) is False
+
+
+def test_requests_come_oldest_first(store: SqliteStore) -> None:
+    store.add_request(request("z"))
+    store.add_request(request("a", OTHER, kind="retry"))
+
+    assert [asked.id for asked in store.pending_requests()] == ["z", "a"]
+
+
+def test_the_same_request_is_not_recorded_twice(store: SqliteStore) -> None:
+    store.add_request(request())
+
+    with pytest.raises(StoreError) as refusal:
+        store.add_request(request())
+
+    assert refusal.value.code == "store_refused"
+
+
+def test_an_unknown_request_has_no_state(store: SqliteStore) -> None:
+    with pytest.raises(StoreError, match="no request x"):
+        store.request_state("x")
+
+
+# --- status ----------------------------------------------------------------------------------
+
+
+def test_since_moves_with_the_reason_and_not_with_its_words(store: SqliteStore) -> None:
+    store.save_status([status()], at(0))
+    store.save_status([status(reason_message="still nothing to do")], at(1))
+    assert store.status_rows()[0]["since"] == "2026-01-01T12:00:00.000000Z"
+
+    store.save_status([status(sync="pending", reason_code="head_moved")], at(2))
+
+    assert store.status_rows()[0]["since"] == "2026-01-01T12:00:02.000000Z"
+
+
+def test_a_status_that_is_kept_already_is_not_written(store: SqliteStore, path: str) -> None:
+    store.save_status([status(), status(OTHER)], at(0))
+    store.close()
+    again = SqliteStore.open(path)
+
+    again.save_status([status(), status(OTHER, health="stopped")], at(5))
+
+    assert [row["updated_at"][17:19] for row in again.status_rows()] == ["00", "05"]
+    again.close()
+
+
+def test_a_thousand_unchanged_statuses_cost_next_to_nothing(store: SqliteStore) -> None:
+    many = [[status(TargetId(f"f{n}", "production")) for n in range(1000)] for _ in range(6)]
+    store.save_status(many.pop(), at(0))
+
+    took = [_timed(lambda statuses=statuses: store.save_status(statuses, at(1))) for statuses in many]
+
+    assert min(took) < 0.01  # the budget is 2 ms on an idle machine; tests share theirs
+
+
+def test_recorded_is_answered_from_memory(store: SqliteStore) -> None:
+    names = [TargetId(f"f{n}", "production") for n in range(1000)]
+    [store.recorded(name) for name in names]
+    store.save_heads("origin", {"main": A}, ["main"], at(0))  # a poll in between costs nothing
+
+    took = [_timed(lambda: [store.recorded(name) for name in names]) for _ in range(5)]
+
+    assert min(took) < 0.05  # 6 ms on an idle machine
+
+
+def _timed(work: object) -> float:
+    begin = time.perf_counter()
+    work()  # type: ignore[operator]
+    return time.perf_counter() - begin

@@ -1,0 +1,108 @@
+"""Values that fill a store, so that a test names only what it is about."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from fraisier.model.names import TargetId
+from fraisier.model.records import Attempt, Closing, Request, Status, Wish
+from fraisier.model.state import BackOff, HealthyRevision, OpenGate, Quarantine
+from fraisier.store import SqliteStore
+
+T0 = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+API = TargetId("my_api", "production")
+OTHER = TargetId("my_api", "staging")
+A, B, C = "a" * 40, "b" * 40, "c" * 40
+
+
+def at(seconds: float) -> datetime:
+    return T0 + timedelta(seconds=seconds)
+
+
+def wish(target: TargetId = API, sha: str = A, **changes: Any) -> Wish:
+    values: dict[str, Any] = {
+        "id": target,
+        "action": "deploy",
+        "ref": "main",
+        "from_revision": None,
+        "to_revision": sha,
+        "config_digest": "c1",
+        "trigger": "poll",
+        "requested_by": "daemon",
+        "plan": {"steps": []},
+    }
+    return Wish(**values | changes)
+
+
+def healthy(sha: str = A, seconds: float = 0, **changes: Any) -> HealthyRevision:
+    values: dict[str, Any] = {
+        "ref": "main",
+        "sha": sha,
+        "build_digest": "b1",
+        "runtime_digest": "r1",
+        "at": at(seconds),
+        "release": sha[:12],
+    }
+    return HealthyRevision(**values | changes)
+
+
+def closing(outcome: Any = "converged", seconds: float = 1, **changes: Any) -> Closing:
+    return Closing(outcome=outcome, message=changes.pop("message", ""), at=at(seconds), **changes)
+
+
+def quarantine(sha: str | None = A, seconds: float = 0, **changes: Any) -> Quarantine:
+    values: dict[str, Any] = {
+        "sha": sha,
+        "config_digest": "c1",
+        "fault": "revision",
+        "message": "exit 3",
+        "at": at(seconds),
+    }
+    return Quarantine(**values | changes)
+
+
+def back_off(sha: str = A, failures: int = 1) -> BackOff:
+    return BackOff(sha, "c1", failures, at(60), "remote unreachable")
+
+
+def gate(seconds: float = 120) -> OpenGate:
+    return OpenGate("r", "r1", at(seconds))
+
+
+def status(target: TargetId = API, **changes: Any) -> Status:
+    values: dict[str, Any] = {
+        "id": target,
+        "type": "api",
+        "ref": "main",
+        "desired": A,
+        "sync": "in_sync",
+        "health": "healthy",
+        "reason_code": "in_sync",
+        "reason_message": "nothing to do",
+    }
+    return Status(**values | changes)
+
+
+def request(name: str = "r1", target: TargetId = API, **changes: Any) -> Request:
+    values: dict[str, Any] = {
+        "id": name,
+        "kind": "deploy",
+        "target": target,
+        "requested_by": "ada",
+        "requested_at": T0,
+    }
+    return Request(**values | changes)
+
+
+def open_attempt(
+    store: SqliteStore, target: TargetId = API, sha: str = A, seconds: float = 0, **changes: Any
+) -> Attempt:
+    return store.open_attempt(wish(target, sha, **changes), at=at(seconds), deadline_at=at(seconds + 600))
+
+
+def deploy(store: SqliteStore, sha: str = A, seconds: float = 0, target: TargetId = API) -> Attempt:
+    """A deployment that converges after ten seconds."""
+    attempt = open_attempt(store, target, sha, seconds)
+    store.close_attempt(attempt, closing(seconds=seconds + 10, proven=healthy(sha, seconds + 10)))
+    return attempt

@@ -114,8 +114,10 @@ def _service_section(runtime: Runtime, written: WrittenService, user_manager: bo
         ("UMask", "0022"),
         ("NoNewPrivileges", "yes"),
     ]
-    # A user's manager would need a user namespace for it, which not every kernel allows.
-    settings += [] if user_manager else [("PrivateTmp", "yes")]
+    # A user's manager would need a user namespace for it, which not every kernel allows; and a
+    # service that lives in /tmp itself, as in a demo, would not find itself.
+    in_tmp = runtime.app_path.startswith(("/tmp/", "/var/tmp/"))  # noqa: S108  # nothing is written there
+    settings += [] if user_manager or in_tmp else [("PrivateTmp", "yes")]
     return [(name, value) for name, value in settings if value]
 
 

@@ -156,8 +156,7 @@ class ProcessManager:
         written = _written(runtime)
         user = find_user(runtime.run_as)
         interrupt.check()
-        self.stop(runtime, timeout)
-        interrupt.check()
+        self.stop(runtime, timeout)  # from here on nothing cuts it off: a service that was stopped is started again
         env = {**user.environment(), **service_environment(runtime, release)}
         env[SERVICE_MARK] = _mark(runtime.app_path)
         with files.disk_errors(f"starting {runtime.service.unit}"):
@@ -224,7 +223,23 @@ def _written(runtime: Runtime) -> WrittenService:
             code="service_not_written",
             hint="describe the service by service: {exec: …}, or use service_manager: systemd",
         )
+    asked = [key for key, is_set in _only_systemd(written).items() if is_set]
+    if asked:
+        raise ConfigFault(
+            f"{runtime.identifier}: the process manager cannot do service.{', service.'.join(asked)}",
+            code="needs_systemd",
+            hint="leave it out, or use service_manager: systemd",
+        )
     return written
+
+
+def _only_systemd(written: WrittenService) -> dict[str, bool]:
+    """What a detached child cannot be given; asked for and ignored would be worse than refused."""
+    return {
+        "memory_max": written.memory_max is not None,
+        "cpu_quota": written.cpu_quota is not None,
+        "type": written.type == "notify",
+    }
 
 
 def _argv(written: WrittenService, release: str) -> tuple[str, ...]:

@@ -211,8 +211,9 @@ class ServiceManager(Protocol):
     def restart(self, runtime: Runtime, release: str, timeout: float, interrupt: Interrupt) -> None:
         """Starts the service afresh on the release directory, ending an earlier one for certain.
 
-        Returns when the manager has started it, which is not yet healthy. Raises `ConfigFault`
-        when the unit does not exist, `RevisionFault` when the manager could not start it.
+        Returns when the manager has started it, which is not yet healthy. `Interrupted` is raised
+        only where that leaves no service stopped: before the earlier one is ended, or while the
+        manager itself goes on with the start. Raises `ConfigFault` when the unit does not exist, `RevisionFault` when the manager could not start it.
         """
         ...
 

@@ -131,8 +131,9 @@ class Status:
 class Store(Protocol):
     """The database. Every method is safe from any thread; writes go through one writer thread.
 
-    What is journalled is on disk when the call returns; heads and statuses, which the next look
-    finds out again, need not be. Raises `StoreError` only.
+    What is journalled is on disk when the call returns; `step_finished` and `note` are with the next
+    write, before another step begins. Heads and statuses, which the next look finds out again, need
+    not be. Raises `StoreError` only.
     """
 
     # -- what the planner needs

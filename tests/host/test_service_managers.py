@@ -226,6 +226,15 @@ def test_an_interrupt_that_is_set_starts_nothing(place: Place) -> None:
     assert place.state.run == "stopped"
 
 
+@pytest.mark.parametrize("asked", [{"memory_max": "64M"}, {"cpu_quota": "50%"}, {"type": "notify"}])
+def test_the_process_manager_refuses_what_only_systemd_can_do(asked: dict[str, str], tmp_path: Path) -> None:
+    service = Service("api.service", WrittenService(("true",), **asked))  # type: ignore[arg-type]
+    runtime = Runtime("d", "shop/production", str(tmp_path), service)
+
+    with pytest.raises(ConfigFault, match="process manager cannot do"):
+        MANAGERS["process"](Processes("test")).install(runtime, str(tmp_path))
+
+
 def test_install_is_done_when_units_match(place: Place) -> None:
     runtime = place.runtime(env={"A": "1"})
 

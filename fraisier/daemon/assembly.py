@@ -64,17 +64,28 @@ def read_configuration(path: Path, paths: StatePaths, mode: Mode, environ: Mappi
     return load(read_sources(path), lookup)
 
 
-def locate(
-    config: str | None, state: str | None, environ: Mapping[str, str], here: Path
-) -> tuple[Path, StatePaths, Loaded]:
-    """Where the configuration and the store are. The configuration may say where the store is, and the
-    store's key is needed for the digests of the configuration; so it is read here without the key.
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Where the configuration and the store are, and what the configuration says."""
+
+    config_path: Path
+    paths: StatePaths
+    loaded: Loaded
+    is_keyed: bool
+    """Whether `loaded` has the digests that the store goes by; not while its key was not there to be read."""
+
+
+def locate(config: str | None, state: str | None, environ: Mapping[str, str], here: Path) -> Located:
+    """The configuration may say where the store is, and the store's key is needed for the digests of the
+    configuration; so it is read with the key of where the store is as long as nothing says otherwise.
     """
     path = find_config(config, environ, here)
     guess = find_state(state, environ, None, path, here)
+    has_key = guess.key.exists()
     loaded = read_configuration(path, guess, "read", environ)
     configured = loaded.config.server.state if loaded.config is not None else None
-    return path, find_state(state, environ, configured, path, here), loaded
+    paths = find_state(state, environ, configured, path, here)
+    return Located(path, paths, loaded, has_key and paths == guess)
 
 
 def assemble(
@@ -84,13 +95,15 @@ def assemble(
     `StoreError` when the store cannot be used.
     """
     environ = os.environ if environ is None else environ
-    path, paths, loaded = locate(config, state, environ, Path.cwd())
-    if loaded.config is not None:
+    located = locate(config, state, environ, Path.cwd())
+    path, paths, loaded = located.config_path, located.paths, located.loaded
+    if loaded.config is not None and not located.is_keyed:
         loaded = read_configuration(path, paths, mode, environ)
     if loaded.config is None:
         raise ConfigFault("\n".join(str(problem) for problem in loaded.problems), code="config_invalid")
     store = _open(paths, mode)
-    host = Machine(str(paths.folder), loaded.config.git, loaded.config.server.service_manager)
+    server = loaded.config.server
+    host = Machine(str(paths.folder), loaded.config.git, server.service_manager, traceless=mode == "read")
     return Assembly(path, loaded, loaded.config, paths, host, store, mode, environ)
 
 
@@ -106,7 +119,7 @@ def held_lock(*, config: str | None, state: str | None) -> Iterator[None]:
 
     After a predecessor that ended uncleanly the whole store is read once before it is trusted.
     """
-    _, paths, _ = locate(config, state, os.environ, Path.cwd())
+    paths = locate(config, state, os.environ, Path.cwd()).paths
     paths.store.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
     lock = DaemonLock(str(paths.store))
     lock.acquire()

@@ -44,9 +44,20 @@ Heads = Mapping[str, str]
 
 
 class GitRemotes:
-    """`state_dir` holds the mirrors and git's own home. Safe from any thread."""
+    """`state_dir` holds the mirrors and git's own home. Safe from any thread.
 
-    def __init__(self, state_dir: str, settings: config.Git, processes: Processes, *, ssh: str = "ssh") -> None:
+    With `traceless` nothing is written, not even that home: remotes are asked and mirrors read only.
+    """
+
+    def __init__(
+        self,
+        state_dir: str,
+        settings: config.Git,
+        processes: Processes,
+        *,
+        ssh: str = "ssh",
+        traceless: bool = False,
+    ) -> None:
         self._home = os.path.join(state_dir, "git")
         self._timeout = settings.timeout.total_seconds()
         self._processes = processes
@@ -54,6 +65,7 @@ class GitRemotes:
         self._env = git_settings.environment(self._home, settings, ssh)
         self._guard = threading.Lock()
         self._configured = False
+        self._traceless = traceless
         self._configuring = threading.Lock()
         self._asking: dict[tuple[str, frozenset[str]], Future[Heads]] = {}
         self._known: set[tuple[str, str]] = set()
@@ -239,7 +251,10 @@ class GitRemotes:
     def _configure(self) -> None:
         with self._configuring:
             if not self._configured:
-                git_settings.write_config(self._home)
+                if self._traceless:
+                    self._env["GIT_CONFIG_GLOBAL"] = git_settings.config_in_memory()
+                else:
+                    git_settings.write_config(self._home)
                 self._configured = True
 
     def _in_mirror(
@@ -265,7 +280,7 @@ class GitRemotes:
             return self._processes.run(
                 ("git", *arguments),
                 env={**self._env, **git_settings.protocols(remote), **(more or {})},
-                cwd=cwd or self._home,
+                cwd=cwd or ("/" if self._traceless else self._home),
                 timeout=timeout or self._timeout,
                 interrupt=interrupt or Interruption(),
                 keep_fds=() if lock is None else (lock,),

@@ -26,8 +26,9 @@ def _sort(code: str, hint: str, *words: str) -> _Sort:
 _SORTS = (
     _sort(
         "disk_full",
-        "free space on the file system of the daemon's state",
+        "free space on the file systems of the daemon's state and of app_path",
         "no space left on device",
+        "unable to write file",  # in a folder that was made just now
         "disk quota exceeded",
     ),
     _sort(

@@ -75,6 +75,13 @@ def write_config(home: str) -> None:
             files.write_durably(path, _CONFIG.encode())
 
 
+def config_in_memory() -> str:
+    """The path of git's configuration for who may leave no trace on the disk. Good as long as this process lives."""
+    handle = os.memfd_create("fraisier-git-config", os.MFD_CLOEXEC)
+    os.write(handle, _CONFIG.encode())
+    return f"/proc/{os.getpid()}/fd/{handle}"
+
+
 def environment(home: str, settings: config.Git, ssh: str) -> dict[str, str]:
     """Without the protocols, which depend on the remote."""
     passed_on = {name: os.environ[name] for name in _FROM_THE_DAEMON if name in os.environ}

@@ -19,15 +19,17 @@ from .releases import FileReleases
 
 class Machine:
     """`model.ports.Host` for real. `state_dir` holds the mirrors and whatever else is the daemon's own;
-    its path names the daemon in the marks of the processes that it starts.
+    its path names the daemon in the marks of the processes that it starts. `traceless`: only for looking.
     """
 
-    def __init__(self, state_dir: str, git: config.Git, manager: ServiceManagerKind) -> None:
+    def __init__(
+        self, state_dir: str, git: config.Git, manager: ServiceManagerKind, *, traceless: bool = False
+    ) -> None:
         store_id = hashlib.sha256(os.path.realpath(state_dir).encode()).hexdigest()[:16]
         self.processes = Processes(store_id)
         self._units = _units(self.processes, store_id, state_dir) if manager == "systemd" else None
         self.clock = SystemClock()
-        self.git = GitRemotes(state_dir, git, self.processes)
+        self.git = GitRemotes(state_dir, git, self.processes, traceless=traceless)
         self.releases = FileReleases()
         self.commands = self._units or SessionCommands(self.processes)
         self.services = MANAGERS[manager](self.processes)

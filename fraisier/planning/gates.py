@@ -12,6 +12,7 @@ from datetime import datetime
 
 from ..model.plan import Action, Hold, ReasonCode
 from ..model.state import BackOff, DependencyState
+from .back_off import LONGEST, SPREAD
 
 
 def gate(action: Action, back_off: BackOff | None, dependencies: Iterable[DependencyState], now: datetime) -> Action:
@@ -24,8 +25,8 @@ def gate(action: Action, back_off: BackOff | None, dependencies: Iterable[Depend
 
 def _backing_off(action: Action, back_off: BackOff | None, now: datetime) -> tuple[Hold, ...]:
     """Only what failed waits: another revision or configuration passes at once (law 6)."""
-    if back_off is None or now >= back_off.until:
-        return ()
+    if back_off is None or not now < back_off.until <= now + LONGEST * (1 + SPREAD):
+        return ()  # over, or from before the clock was set back
     if (action.to_revision, action.config_digest) != (back_off.sha, back_off.config_digest):
         return ()
     tries = "1 try" if back_off.failures == 1 else f"{back_off.failures} tries"

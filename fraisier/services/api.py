@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from ..model.config import ApiTarget, ManagerProbe
+from ..model.errors import Transient
 from ..model.names import short
 from ..model.plan import Action, ActionKind, Goal, Health, Hold, Reason, ReasonCode, Step, Sync
 from ..model.ports import Host, Runtime, ServiceRef
@@ -90,7 +91,12 @@ def _stamped_runtime(target: ApiTarget, host: Host, layout: Layout, digest: str)
     """What the service was started with: as declared now, or as kept. None when it was not kept."""
     if digest == target.runtime_digest:
         return runtime_of(target)
-    return host.releases.runtime(target.app_path, digest) if digest in layout.runtimes else None
+    if digest not in layout.runtimes:
+        return None
+    try:
+        return host.releases.runtime(target.app_path, digest)
+    except Transient:
+        return None  # damaged: whatever needs it says so when it is applied
 
 
 def _probe(target: ApiTarget, host: Host) -> ProbeResult | None:
@@ -169,11 +175,11 @@ def release_name(layout: Layout, sha: str, build_digest: str) -> str:
     """The directory of (sha, build): the SHA itself, unless a release of the same SHA that was built
     otherwise has taken that name.
     """
-    other = f"{sha}.{build_digest[:8]}"
-    plain, built = layout.releases.get(sha), layout.releases.get(other)
+    plain = layout.releases.get(sha)
     if plain is not None and plain.build_digest == build_digest:
         return sha
-    return other if built is not None or plain is not None else sha
+    other = f"{sha}.{build_digest[:8]}"
+    return other if plain is not None or other in layout.releases else sha
 
 
 def _staleness(head: Head) -> Reason | None:
@@ -253,20 +259,37 @@ def _no_branch(target: ApiTarget, head: NoBranch) -> Hold:
 # --- toward a goal
 
 
-def _toward(look: _Look, goal: Goal) -> Action:
-    """The plan that leads to the head, which nothing holds."""
+def _toward(look: _Look, goal: Goal, hold: Hold | None = None) -> Action:
+    """The plan that leads to the head; with a `hold`, the one that would be carried out without it."""
     steps = _steps(look, goal)
     kind, reason = _why(look, goal, steps)
     if not steps:
         return _action(look, goal, "none", "in_sync", reason, ())
     if kind in ("deploy", "reconfigure"):
-        steps = (*steps, *_prune(look, goal))
-    sync: Sync = "drifted" if kind == "repair" else "pending"
-    action = _action(look, goal, kind, sync, reason, steps)
-    return replace(action, on_failure=_on_failure(look, goal, kind))
+        steps = (*_with_lineage(look, goal, steps), *_prune(look, goal))
+    sync: Sync = "held" if hold is not None else "drifted" if kind == "repair" else "pending"
+    return _action(look, goal, kind, sync, reason, steps, _on_failure(look, goal, kind), hold)
 
 
-def _action(look: _Look, goal: Goal, kind: ActionKind, sync: Sync, reason: Reason, steps: tuple[Step, ...]) -> Action:
+def _with_lineage(look: _Look, goal: Goal, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """While nobody knows how the head relates to what is healthy, the fetch finds out first (law 13)."""
+    healthy = look.recorded.healthy
+    if look.desired.lineage != "unknown" or not healthy or goal.sha in (healthy[0].sha, *look.recorded.rewinds):
+        return steps
+    others = (step for step in steps if step.kind != Fetch.kind)
+    return (Fetch(look.target.remote, goal.ref, goal.sha, descends_from=healthy[0].sha), *others)
+
+
+def _action(
+    look: _Look,
+    goal: Goal,
+    kind: ActionKind,
+    sync: Sync,
+    reason: Reason,
+    steps: tuple[Step, ...],
+    on_failure: str = "",
+    hold: Hold | None = None,
+) -> Action:
     return Action(
         look.target.id,
         kind,
@@ -277,6 +300,8 @@ def _action(look: _Look, goal: Goal, kind: ActionKind, sync: Sync, reason: Reaso
         goal.sha,
         goal.ref,
         look.desired.commits,
+        held_by=() if hold is None else (hold,),
+        on_failure=on_failure,
         config_digest=look.target.config_digest,
         proves=goal,
     )
@@ -304,7 +329,7 @@ def _steps(look: _Look, goal: Goal) -> tuple[Step, ...]:
         if links:
             steps.append(Activate(target.app_path, goal.release))
         steps.append(Restart(target.app_path, goal.release, target.service.unit, goal.runtime_digest))
-    steps.append(_health_gate(look, goal))
+    steps.append(_health_gate(look, goal, started=restart))
     return tuple(steps)
 
 
@@ -350,26 +375,33 @@ def _make_release(target: ApiTarget, goal: Goal) -> list[Step]:
     return steps
 
 
-def _health_gate(look: _Look, goal: Goal) -> HealthGate:
+def _health_gate(look: _Look, goal: Goal, *, started: bool) -> HealthGate:
+    """A stored gate is gone on with as long as what it waits for still runs. A service that this plan
+    starts afresh, after a loss of power say, has the whole time before it again.
+    """
     target, gate = look.target, look.recorded.gate
-    goes_on = gate is not None and (gate.release, gate.runtime_digest) == (goal.release, goal.runtime_digest)
+    same = gate is not None and (gate.release, gate.runtime_digest) == (goal.release, goal.runtime_digest)
     return HealthGate(
         target.app_path,
         goal.release,
         target.service.unit,
         goal.runtime_digest,
         target.health,
-        gate.deadline_at if gate is not None and goes_on else None,
+        gate.deadline_at if gate is not None and same and not started else None,
     )
 
 
 def _prune(look: _Look, goal: Goal) -> tuple[Step, ...]:
-    layout, healthy = look.layout, look.recorded.healthy
+    layout, healthy, back = look.layout, look.recorded.healthy, _return_goal(look, barring=goal)
     newest = sorted(layout.releases, key=lambda name: (layout.releases[name].sealed_at, name), reverse=True)
     keep = {goal.release, layout.current, *(proven.release for proven in healthy[:KEPT_FOR_RETURN])}
     room = look.target.keep_releases - (goal.release not in layout.releases)
     keep.update(newest[: max(room, 0)])
-    runtimes = {goal.runtime_digest, *(proven.runtime_digest for proven in healthy[: look.target.keep_releases])}
+    kept = max(look.target.keep_releases, KEPT_FOR_RETURN)
+    runtimes = {goal.runtime_digest, *(proven.runtime_digest for proven in healthy[:kept])}
+    if back is not None:
+        keep.add(back.release)
+        runtimes.add(back.runtime_digest)
     if layout.stamp is not None:
         runtimes.add(layout.stamp.runtime_digest)
     old = tuple(name for name in sorted(layout.releases) if name not in keep)
@@ -422,6 +454,10 @@ def _drift(look: _Look, goal: Goal) -> Reason:
         return Reason(ReasonCode.DRIFT_SERVICE, f"drift: desired running, observed {service.run}{why}")
     if not look.observed.unit_matches:
         return Reason(ReasonCode.DRIFT_UNIT, f"drift: {look.target.service.unit} differs from what Fraisier keeps")
+    if look.recorded.forced:
+        return Reason(ReasonCode.REQUESTED, "a person asked to deploy again")
+    if layout.stamp is not None and not _runs_other_code(look, goal):
+        return Reason(ReasonCode.UNFINISHED, f"{short(goal.sha)} was started again and is not proven healthy yet")
     return Reason(ReasonCode.UNFINISHED, "it is not certain what the service was last started with")
 
 
@@ -444,16 +480,18 @@ def _return_goal(look: _Look, barring: Goal | None = None) -> Goal | None:
     """The newest proven revision that is not itself in quarantine (nor `barring`) and can still be had.
 
     A quarantine speaks of a revision as configured now: the same revision with the runtime it was
-    proven with may be returned to, unless it was a person who left it.
+    proven with may be returned to, unless it was a person who left it. A fault of the configuration
+    bars no revision that was proven with it: it came about since, and what serves goes on serving.
     """
     target, layout = look.target, look.layout
     declared = (target.build_digest, target.runtime_digest)
+    barred = tuple(entry for entry in look.recorded.quarantines if entry.sha is not None)
     left = {entry.sha for entry in look.recorded.quarantines if entry.fault == "person"}
     for proven in look.recorded.healthy:
         if proven.sha in left or (barring is not None and _is(proven, barring)):
             continue
         as_declared = (proven.build_digest, proven.runtime_digest) == declared
-        if as_declared and matching_quarantine(look.recorded.quarantines, proven.sha, target.config_digest):
+        if as_declared and matching_quarantine(barred, proven.sha, target.config_digest):
             continue
         name = release_name(layout, proven.sha, proven.build_digest)
         has_release = name in layout.releases or proven.build_digest == target.build_digest
@@ -466,17 +504,21 @@ def _return_goal(look: _Look, barring: Goal | None = None) -> Goal | None:
 def _toward_healthy(look: _Look, hold: Hold | None, incomplete: Reason | None) -> Action:
     """The head is held or unknown: keep, repair or return to what was last proven healthy."""
     goal = _return_goal(look)
-    missing = () if incomplete is None else (incomplete,)
+    steps = _steps(look, goal) if goal is not None else ()
     if goal is None:
-        return replace(_without_return(look, hold), incomplete=missing)
-    steps = _steps(look, goal)
-    if not steps:
-        return replace(_held(look, hold), incomplete=missing)
-    returning = _runs_other_code(look, goal)
-    kind: ActionKind = "roll_back" if returning else "repair"
-    reason = _why_returning(goal, hold) if returning else _drift(look, goal)
-    action = replace(_action(look, goal, kind, "drifted", reason, steps), incomplete=missing)
-    return replace(action, on_failure="tried again, a little later each time")
+        action = _without_return(look, hold)
+    elif not steps:
+        action = _held(look, hold)
+    else:
+        action = _returning(look, goal, hold, steps)
+    return action if incomplete is None else replace(action, incomplete=(incomplete,))
+
+
+def _returning(look: _Look, goal: Goal, hold: Hold | None, steps: tuple[Step, ...]) -> Action:
+    other_code = _runs_other_code(look, goal)
+    kind: ActionKind = "roll_back" if other_code else "repair"
+    reason = _why_returning(goal, hold) if other_code else _drift(look, goal)
+    return _action(look, goal, kind, "drifted", reason, steps, "tried again, a little later each time")
 
 
 def _runs_other_code(look: _Look, goal: Goal) -> bool:
@@ -491,13 +533,21 @@ def _why_returning(goal: Goal, hold: Hold | None) -> Reason:
 
 
 def _without_return(look: _Look, hold: Hold | None) -> Action:
-    """Nothing was ever proven healthy: a revision in quarantine is stopped, everything else is left as it is."""
+    """A revision in quarantine that was never proven healthy is stopped, everything else is left as it is."""
     quarantined = hold is not None and hold.code is ReasonCode.QUARANTINED
-    if hold is None or not quarantined or not _is_ours_and_alive(look):
+    if hold is None or not quarantined or not _is_ours_and_alive(look) or _runs_what_was_proven(look):
         return _held(look, hold)
-    reason = Reason(ReasonCode.NOTHING_TO_RETURN_TO, f"{hold.message}; nothing was healthy before, so it is stopped")
+    reason = Reason(ReasonCode.NOTHING_TO_RETURN_TO, f"{hold.message}; nothing to return to, so it is stopped")
     stop = Stop(runtime_of(look.target))
-    return replace(_held(look, hold), action="roll_back", reasons=(reason,), steps=(stop,), held_by=())
+    return replace(_held(look, hold), action="roll_back", reasons=(reason,), steps=(stop,), held_by=(), proves=None)
+
+
+def _runs_what_was_proven(look: _Look) -> bool:
+    stamp = look.layout.stamp
+    return stamp is not None and any(
+        (proven.release, proven.runtime_digest) == (stamp.release, stamp.runtime_digest)
+        for proven in look.recorded.healthy
+    )
 
 
 def _is_ours_and_alive(look: _Look) -> bool:
@@ -508,23 +558,26 @@ def _is_ours_and_alive(look: _Look) -> bool:
 def _held(look: _Look, hold: Hold | None) -> Action:
     """Nothing to do now; `steps` say what would be done if nothing held it."""
     head = look.desired.head
-    action = Action(
+    if hold is not None and isinstance(head, Head):
+        would = _toward(look, look.goal(head.ref, head.sha), hold)
+        if would.steps:
+            return would
+    return Action(
         look.target.id,
         "none",
         "unknown" if hold is None else "held",
-        () if hold is None else (Reason(hold.code, hold.message),),
+        (_why_waiting(head, hold),),
         from_revision=look.current_sha,
         to_revision=head.sha if isinstance(head, Head) else None,
         ref=look.target.branch,
         commits=look.desired.commits,
+        held_by=() if hold is None else (hold,),
         config_digest=look.target.config_digest,
     )
-    if hold is None:
-        message = head.message if isinstance(head, Unknown) else "the head of the branch is not known"
-        return replace(action, reasons=(Reason(ReasonCode.REMOTE_UNREACHABLE, message),))
-    if not isinstance(head, Head):
-        return replace(action, held_by=(hold,))
-    would = _toward(look, look.goal(head.ref, head.sha))
-    if not would.steps:
-        return replace(action, held_by=(hold,))
-    return replace(would, sync="held", held_by=(hold,), reasons=would.reasons)
+
+
+def _why_waiting(head: Head | NoBranch | Unknown, hold: Hold | None) -> Reason:
+    if hold is not None:
+        return Reason(hold.code, hold.message)
+    message = head.message if isinstance(head, Unknown) else "the head of the branch is not known"
+    return Reason(ReasonCode.REMOTE_UNREACHABLE, message)

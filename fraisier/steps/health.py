@@ -35,7 +35,8 @@ class HealthGate:
 
     def apply(self, context: Context) -> None:
         runtime = context.host.releases.runtime(self.app_path, self.runtime_digest)
-        deadline_at = self.deadline_at or context.host.clock.now() + self.check.deadline
+        latest = context.host.clock.now() + self.check.deadline
+        deadline_at = min(self.deadline_at or latest, latest)  # the clock may have been set back since
         context.open_gate(OpenGate(self.release, self.runtime_digest, deadline_at))
         match self._wait(context, runtime, Waiting(deadline_at)):
             case Proven(message):

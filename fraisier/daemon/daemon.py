@@ -22,6 +22,7 @@ from ..host.sd_notify import SdNotify
 from ..model.config import Config, Target
 from ..model.errors import ConfigFault, StoreError
 from ..model.names import TargetId, short
+from ..model.records import Request
 from ..model.state import Head, ProbeResult
 from ..reconcile.cycle import Cycled, Reconciler, close_interrupted
 from ..reconcile.look import Eyes
@@ -119,6 +120,7 @@ class Daemon:
             config=lambda: self.config,
             eyes=self._eyes,
             probes=self.probes,
+            report=self._report,
         )
 
     def _eyes(self) -> Eyes:
@@ -175,13 +177,23 @@ class Daemon:
             )
             self.store_problem = ""
         except StoreError as error:
-            self.store_problem = str(error)
-            log.error("store.failed", target=str(target.id), code=error.code, message=str(error), hint=error.hint)
+            self._store_failed(error, target=str(target.id))
         except Exception as error:  # noqa: BLE001 - the edge of a cycle: the other targets go on
             self._report(error)
-        if requests:
-            self.desk.answer(requests, cycled)
+        self._answer(requests, cycled)
         return cycled
+
+    def _answer(self, requests: tuple[Request, ...], cycled: Cycled | None) -> None:
+        """A request whose answer cannot be written stays taken: the next start takes it up again."""
+        try:
+            self.desk.answer(requests, cycled)
+        except StoreError as error:
+            self._store_failed(error)
+
+    def _store_failed(self, error: StoreError, **what: str) -> None:
+        """What cannot be journalled is not done; it is tried again at the next look."""
+        self.store_problem = str(error)
+        log.error("store.failed", code=error.code, message=str(error), hint=error.hint, **what)
 
     def _ended(self, target: Target, cycled: Cycled) -> None:
         self.surveyor.follow(cycled.seen)
@@ -211,7 +223,10 @@ class Daemon:
             while True:
                 await poked.wait()
                 poked.clear()
-                self.loop.wake(await asyncio.to_thread(self.desk.receive), "request")
+                try:
+                    self.loop.wake(await asyncio.to_thread(self.desk.receive), "request")
+                except StoreError as error:
+                    self._store_failed(error)
         finally:
             loop.remove_reader(pipe)
             os.close(pipe)
@@ -230,7 +245,10 @@ class Daemon:
             return
         changed = [id for id, target in after.config.targets.items() if self.config.targets.get(id) != target]
         self.in_force = after
-        await asyncio.to_thread(self._show_held)
+        try:
+            await asyncio.to_thread(self._show_held)
+        except StoreError as error:
+            self._store_failed(error)
         log.info("config.loaded", targets=len(after.config.targets), held=len(after.held), changed=len(changed))
         self.surveyor.hurry(changed)
 

@@ -18,6 +18,7 @@ from datetime import timedelta
 import structlog
 
 from ..model.config import Config, Target
+from ..model.errors import FraisierError
 from ..model.names import TargetId
 from ..model.plan import Trigger
 from ..model.ports import Host, ServiceRef
@@ -56,6 +57,7 @@ class Surveyor:
     config: Callable[[], Config]
     eyes: Callable[[], Eyes]
     probes: dict[TargetId, ProbeResult]
+    report: Callable[[BaseException], None]
     _recent: dict[str, Heads] = field(default_factory=dict)
     _triggers: dict[TargetId, Trigger] = field(default_factory=dict)
     """What to call the next wake-up of a target, where it is not the poll."""
@@ -108,7 +110,7 @@ class Surveyor:
             if remote not in self._busy and self._remotes[remote].not_before <= self.host.clock.monotonic():
                 self._begin(self._survey(remote, group, glimpse))
         if self._round is None or self._round.done():
-            self._round = asyncio.get_running_loop().create_task(self._probe_all(targets))
+            self._round = asyncio.get_running_loop().create_task(self._guarded(self._probe_all(targets)))
 
     def close(self) -> None:
         """A thread that hangs in a remote is left to end at its own timeout; the process does not wait for it."""
@@ -132,9 +134,18 @@ class Surveyor:
         return await asyncio.get_running_loop().run_in_executor(self._probing, self.host.services.states, refs)
 
     def _begin(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+        task = asyncio.get_running_loop().create_task(self._guarded(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _guarded(self, work: Coroutine[None, None, None]) -> None:
+        """A survey or round of probes that fails ends nothing but itself: the next tick begins another."""
+        try:
+            await work
+        except FraisierError as error:
+            log.error("survey.failed", code=error.code, message=str(error), hint=error.hint)
+        except Exception as error:  # noqa: BLE001 - the edge of a survey: a bug of ours must not stop the others
+            self.report(error)
 
     # -- one remote
 

@@ -41,6 +41,18 @@ class Execution:
 
     def run(self, action: Action, recorded: Recorded) -> Closing:
         try:
+            return self._try(action, recorded)
+        except StoreError:
+            raise
+        except Transient as error:  # while looking again for what to return to
+            return self._later(action, recorded, error)
+        except Exception as error:  # noqa: BLE001 - the one edge of a cycle: a bug of ours must not stop the other targets
+            self.report(error)
+            bug = Transient(f"a bug in Fraisier: {type(error).__name__}: {error}", code="bug")
+            return self._later(action, recorded, bug)
+
+    def _try(self, action: Action, recorded: Recorded) -> Closing:
+        try:
             self._steps(action.steps, self.attempt.deadline_at)
         except Interrupted as error:
             return self._interrupted(error)
@@ -48,12 +60,6 @@ class Execution:
             return self._later(action, recorded, error)
         except (RevisionFault, ConfigFault) as error:
             return self._fault(action, recorded, error)
-        except StoreError:
-            raise
-        except Exception as error:  # noqa: BLE001 - the one edge of a cycle: a bug of ours must not stop the other targets
-            self.report(error)
-            bug = Transient(f"a bug in Fraisier: {type(error).__name__}: {error}", code="bug")
-            return self._later(action, recorded, bug)
         return Closing("converged", action.reasons[0].message, self._now(), proven=self._proven(action.proves))
 
     # -- carrying out

@@ -66,11 +66,11 @@ def desire(
 
 def _bring(target: Target, head: Head, recorded: Recorded, git: Git, interrupt: Interrupt | None) -> bool:
     """Whether the mirror has the head, after a fetch where one is due."""
-    if git.has(target.remote, head.sha):
-        return True
-    if interrupt is None or head.stale is not None or recorded.back_off is not None:
-        return False
     try:
+        if git.has(target.remote, head.sha):
+            return True
+        if interrupt is None or head.stale is not None or recorded.back_off is not None:
+            return False
         git.fetch(target.remote, target.branch, head.sha, interrupt)
     except Transient:
         return False  # the plan's own fetch meets the same error, and is journalled and retried

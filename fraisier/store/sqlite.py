@@ -34,8 +34,9 @@ QUICK_CHECK_BYTES = 50_000_000
 class SqliteStore:
     """Safe from any thread, and beside other processes on the same file.
 
-    Writes of the log are on disk when the call returns. Heads and statuses, which the next cycle
-    observes again, are written without waiting for the disk.
+    Writes of the log are on disk when the call returns; that a step has finished, and notes, are so
+    with the next one of them, at the latest before the next step begins. Heads and statuses, which
+    the next cycle observes again, are written without waiting for the disk.
     """
 
     def __init__(self, path: str, writer: Writer | None, readers: Readers) -> None:
@@ -106,13 +107,13 @@ class SqliteStore:
         self._event(entry)
 
     def step_finished(self, attempt: Attempt, position: int, kind: str, at: datetime) -> None:
-        self._event(Entry("step_finished", attempt.target, at, attempt, step=kind, position=position))
+        self._event(Entry("step_finished", attempt.target, at, attempt, step=kind, position=position), durable=False)
 
     def step_failed(self, attempt: Attempt, position: int, kind: str, message: str, at: datetime) -> None:
         self._event(Entry("step_failed", attempt.target, at, attempt, step=kind, position=position, message=message))
 
     def note(self, attempt: Attempt, message: str, at: datetime) -> None:
-        self._event(Entry("note", attempt.target, at, attempt, message=message))
+        self._event(Entry("note", attempt.target, at, attempt, message=message), durable=False)
 
     def gate_opened(self, attempt: Attempt, gate: OpenGate, at: datetime) -> None:
         data = {
@@ -122,8 +123,8 @@ class SqliteStore:
         }
         self._event(Entry("gate_opened", attempt.target, at, attempt, data=data))
 
-    def _event(self, entry: Entry) -> None:
-        self._write.run(lambda connection: journal.write(connection, entry))
+    def _event(self, entry: Entry, *, durable: bool = True) -> None:
+        self._write.run(lambda connection: journal.write(connection, entry), durable=durable)
 
     def close_attempt(self, attempt: Attempt, closing: Closing) -> None:
         """Raises `StoreError` `attempt_closed` when it is closed already."""

@@ -6,6 +6,7 @@ are fast.
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -107,4 +108,5 @@ def main(args: list[str] | None = None) -> None:
         from .failures import explain_failure
 
         code = explain_failure(error)
+    gc.freeze()  # else the interpreter looks for cycles in all that it is about to drop: 40 ms of a short command
     sys.exit(code if isinstance(code, int) else 0)

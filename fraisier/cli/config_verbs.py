@@ -129,7 +129,7 @@ def init(options: Options, output: Path | None, force: bool) -> None:
     from .survey import survey
 
     found = survey(Path.cwd())
-    text = starter(found.name, remote=found.remote, branch=found.branch, guess=found.guess)
+    text = starter(found.name, remote=found.remote, branch=found.branch, guess=found.guess, apps=_apps())
     path = output or Path(options.config or "fraises.yaml")
     if str(path) == "-":
         click.echo(text, nl=False)
@@ -137,6 +137,11 @@ def init(options: Options, output: Path | None, force: bool) -> None:
     _write(path, text, force)
     chosen = "" if str(path) == "fraises.yaml" else f" --config {path}"
     click.echo(f"wrote {path}; read it, then: fraisier{chosen} validate")
+
+
+def _apps() -> str:
+    """Where this user may deploy to."""
+    return "/srv" if os.access("/srv", os.W_OK) else str(Path.home() / "srv")
 
 
 def _write(path: Path, text: str, force: bool) -> None:

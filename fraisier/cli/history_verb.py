@@ -20,11 +20,10 @@ _STYLES = {"converged": "good", "running": "busy", "superseded": "warn", "interr
 def history(options: Options, fraise: str | None, environment: str | None, limit: int, as_json: bool) -> None:
     """Deployments, newest first: what was wished, by whom, and how it ended."""
     from rich.markup import escape
-    from rich.table import Table
 
     from ..daemon.assembly import assemble
     from ..model.names import short
-    from .console import console
+    from .console import console, print_rows
     from .selection import select
     from .words import age, parse_moment, span
 
@@ -38,26 +37,29 @@ def history(options: Options, fraise: str | None, environment: str | None, limit
         click.echo(json.dumps(rows, indent=2))
         return
     out, now = console(options), assembly.host.clock.now()
-    table = Table(box=None, pad_edge=False, header_style="quiet")
-    for heading in ("STARTED", "TARGET", "ACTION", "FROM", "TO", "OUTCOME", "TOOK", "TRIES", "TRIGGER"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("MESSAGE", overflow="ellipsis", no_wrap=out.is_terminal)
+    if not rows:
+        out.print("Nothing was deployed yet.")
+        return
+    cells = []
     for row in rows:
         ended = row["finished_at"]
         took = (parse_moment(ended) - parse_moment(row["started_at"])).total_seconds() if ended else None
-        table.add_row(
-            age(row["started_at"], now),
-            f"[name]{escape(row['identifier'])}[/]",
-            str(row.get("action", "")).replace("_", " "),
-            f"[sha]{short(row['from_revision'])}[/]",
-            f"[sha]{short(row['to_revision'])}[/]",
-            f"[{_STYLES.get(row['status'], 'bad')}]{row['status'].replace('_', ' ')}[/]",
-            span(took) if took is not None else "",
-            str(row["attempts"]),
-            _trigger(row["trigger"], row["requested_by"]),
-            escape((row.get("message") or "").splitlines()[0]) if row.get("message") else "",
+        cells.append(
+            (
+                age(row["started_at"], now),
+                f"[name]{escape(row['identifier'])}[/]",
+                str(row.get("action", "")).replace("_", " "),
+                f"[sha]{short(row['from_revision'])}[/]",
+                f"[sha]{short(row['to_revision'])}[/]",
+                f"[{_STYLES.get(row['status'], 'bad')}]{row['status'].replace('_', ' ')}[/]",
+                span(took) if took is not None else "",
+                str(row["attempts"]),
+                _trigger(row["trigger"], row["requested_by"]),
+            )
         )
-    out.print(table if rows else "Nothing was deployed yet.")
+    headings = ("STARTED", "TARGET", "ACTION", "FROM", "TO", "OUTCOME", "TOOK", "TRIES", "TRIGGER")
+    messages = [escape((row.get("message") or "").partition("\n")[0]) for row in rows]
+    print_rows(out, headings, cells, messages, note="MESSAGE")
 
 
 def _trigger(trigger: str, requested_by: str) -> str:

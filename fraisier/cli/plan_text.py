@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from ..config import Problem
 from ..daemon.assembly import Assembly
@@ -81,10 +82,22 @@ def _print_action(out: Console, action: Action, width: int, verbose: int) -> Non
     if action.on_failure and not action.held_by:
         lines.append(("on failure", action.on_failure))
     for label, text in lines:
-        first, *rest = text.splitlines() or [""]
-        out.print(f"      [quiet]{label:<11}[/]{escape(first)}")
-        for line in rest:
-            out.print(f"      {'':<11}{escape(line)}")
+        _print_labelled(out, label, text)
+
+
+def _print_labelled(out: Console, label: str, text: str) -> None:
+    """On a terminal, lines that wrap stay beside their label; piped, they are not wrapped."""
+    if out.is_terminal:
+        grid = Table.grid()
+        grid.add_column(width=17, no_wrap=True)
+        grid.add_column()
+        grid.add_row(f"      [quiet]{label}[/]", escape(text))
+        out.print(grid)
+        return
+    first, *rest = text.splitlines() or [""]
+    out.print(f"      [quiet]{label:<11}[/]{escape(first)}")
+    for line in rest:
+        out.print(f"      {'':<11}{escape(line)}")
 
 
 def _repeats(action: Action, reason: Reason) -> bool:

@@ -132,27 +132,28 @@ def _never_seen(assembly: Assembly, identifier: str) -> Mapping[str, Any]:
 
 def _print_table(out: Console, rows: list[Mapping[str, Any]], assembly: Assembly) -> None:
     from rich.markup import escape
-    from rich.table import Table
 
     from ..model.names import short
+    from .console import print_rows
     from .words import age
 
+    if not rows:
+        out.print("No fraises are configured. Start with: fraisier init")
+        return
     now = assembly.host.clock.now()
-    table = Table(box=None, pad_edge=False, header_style="quiet")
-    for heading in ("TARGET", "SYNC", "HEALTH", "RUNS", "DESIRED", "CONVERGED"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("BECAUSE", overflow="ellipsis", no_wrap=out.is_terminal)
-    for row in rows:
-        table.add_row(
+    cells = [
+        (
             f"[name]{escape(row['identifier'])}[/]",
             _coloured(_sync_word(row), _SYNC),
             _coloured(row["health"], _HEALTH),
             f"[sha]{short(row.get('running') or row['healthy'])}[/]",
             f"[sha]{short(row['desired'])}[/]",
             age(row["last_converged_at"], now),
-            escape(row["reason"]["message"].splitlines()[0]) if row["sync"] != "in_sync" else "",
         )
-    out.print(table if rows else "No fraises are configured. Start with: fraisier init")
+        for row in rows
+    ]
+    because = [escape(row["reason"]["message"].partition("\n")[0]) if row["sync"] != "in_sync" else "" for row in rows]
+    print_rows(out, ("TARGET", "SYNC", "HEALTH", "RUNS", "DESIRED", "CONVERGED"), cells, because, note="BECAUSE")
 
 
 def _sync_word(row: Mapping[str, Any]) -> str:

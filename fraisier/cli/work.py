@@ -28,7 +28,7 @@ from ..store import DaemonLock, poke
 from .failures import FAILED, NEEDS_A_PERSON, explain_failure
 from .follow import Follower
 
-GLANCE = 0.05
+GLANCE = 0.02
 """Seconds between two looks at the journal; it is a read of one index."""
 
 EXIT_CODES: Mapping[RequestState, int] = {

@@ -29,10 +29,20 @@ class Guess:
     port: int | None = None
 
 
-def starter(name: str, *, remote: str | None = None, branch: str = "main", guess: Guess | None = None) -> str:
-    """`name` and `branch` are made acceptable; a `remote` that is refused is replaced, with a comment."""
+def starter(
+    name: str,
+    *,
+    remote: str | None = None,
+    branch: str = "main",
+    guess: Guess | None = None,
+    apps: str = "/srv",
+) -> str:
+    """`name` and `branch` are made acceptable; a `remote` that is refused is replaced, with a comment.
+
+    `apps`: the folder that `app_path` is to lie in.
+    """
     fraise = re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("_.-")[:63] or "my_api"
-    lines = [*_head(), *_fraise(fraise, remote, _branch(branch), guess)]
+    lines = [*_head(), *_fraise(fraise, remote, _branch(branch), guess, apps)]
     return "\n".join(lines) + "\n"
 
 
@@ -54,7 +64,7 @@ def _head() -> list[str]:
     ]
 
 
-def _fraise(name: str, remote: str | None, branch: str, guess: Guess | None) -> Iterator[str]:
+def _fraise(name: str, remote: str | None, branch: str, guess: Guess | None, apps: str) -> Iterator[str]:
     yield "fraises:"
     yield f"  {_quoted(name)}:"
     yield "    type: api"
@@ -63,7 +73,7 @@ def _fraise(name: str, remote: str | None, branch: str, guess: Guess | None) -> 
     yield "    environments:"
     yield "      production:"
     yield f"        branch: {_quoted(branch)}"
-    yield f"        app_path: {_quoted(f'/srv/{name}')}"
+    yield f"        app_path: {_quoted(f'{apps}/{name}')}"
     yield from _service(name, guess)
     yield from _health(guess)
 

@@ -17,6 +17,7 @@ from fraisier.host.commands import SessionCommands
 from fraisier.host.prober import HostProber
 from fraisier.host.processes import Processes
 from fraisier.model.config import CommandProbe, HealthCheck, HttpProbe, ManagerProbe, Probe, Service, TcpProbe
+from fraisier.model.errors import RevisionFault
 from fraisier.model.ports import Runtime
 from fraisier.model.secret import Secret
 from fraisier.model.state import ProbeResult, ServiceState
@@ -163,6 +164,15 @@ def test_nobody_listening_is_connection_refused(probe: Callable[..., ProbeResult
     what = HttpProbe(f"http://127.0.0.1:{port}/") if kind == "http" else TcpProbe("127.0.0.1", port)
 
     assert probe(what) == ProbeResult(False, "connection refused")
+
+
+def test_an_error_that_is_being_handled_meanwhile_is_not_the_reason(probe: Callable[..., ProbeResult]) -> None:
+    try:
+        raise RevisionFault("did not become healthy: HTTP 500", code="unhealthy")
+    except RevisionFault:
+        result = probe(HttpProbe(f"http://127.0.0.1:{free_port()}/"))  # as in a return to the last healthy revision
+
+    assert result == ProbeResult(False, "connection refused")
 
 
 def test_tcp_is_healthy_when_a_connection_is_accepted(probe: Callable[..., ProbeResult]) -> None:

@@ -83,6 +83,7 @@ def status(options: Options, fraise: str | None, environment: str | None, as_jso
     It reads the store only; `fraisier plan` looks afresh.
     """
     from ..daemon.assembly import assemble
+    from ..store import DaemonLock
     from .console import console
     from .selection import select
 
@@ -93,6 +94,8 @@ def status(options: Options, fraise: str | None, environment: str | None, as_jso
         click.echo(json.dumps(rows, indent=2))
         return
     out = console(options)
+    if DaemonLock(str(assembly.paths.store)).holder() is None and rows:
+        out.print("No daemon is running: this is what was seen last. `fraisier plan` looks now.", style="warn")
     if fraise is not None and len(rows) == 1:
         _print_one(out, rows[0], assembly)
     else:

@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from ..model.errors import ConfigFault, Transient
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
-_UNUSABLE = {errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
+_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_UNUSABLE = {errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
 
 
 def write_durably(path: str, data: bytes, mode: int = 0o600) -> None:
@@ -146,8 +147,9 @@ def as_fault(what: str, error: OSError) -> Transient | ConfigFault:
     message = f"{what}: {reason}{where}"
     if error.errno in FULL:
         return Transient(message, code="disk_full", hint="free space on that file system; it is tried again by itself")
+    if error.errno in _DENIED:  # mended on the machine, without a change of the configuration
+        who = "make it writable for the user Fraisier runs as (under systemd also: ReadWritePaths=), or name another"
+        return Transient(message, code="path_denied", hint=f"{who}; it is tried again by itself")
     if error.errno in _UNUSABLE:
-        return ConfigFault(
-            message, code="path_unusable", hint="make the path usable for the user the daemon runs as, or name another"
-        )
+        return ConfigFault(message, code="path_unusable", hint="name a path that can be a folder")
     return Transient(message, code="disk_failed", hint="look at the kernel's log (dmesg); it is tried again by itself")

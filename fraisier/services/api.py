@@ -454,9 +454,14 @@ def _drift(look: _Look, goal: Goal) -> Reason:
         return Reason(ReasonCode.DRIFT_SERVICE, f"drift: desired running, observed {service.run}{why}")
     if not look.observed.unit_matches:
         return Reason(ReasonCode.DRIFT_UNIT, f"drift: {look.target.service.unit} differs from what Fraisier keeps")
+    return _why_again(look, goal)
+
+
+def _why_again(look: _Look, goal: Goal) -> Reason:
+    """Nothing has drifted, and still there is something to do."""
     if look.recorded.forced:
         return Reason(ReasonCode.REQUESTED, "a person asked to deploy again")
-    if layout.stamp is not None and not _runs_other_code(look, goal):
+    if look.layout.stamp is not None and not _runs_other_code(look, goal):
         return Reason(ReasonCode.UNFINISHED, f"{short(goal.sha)} was started again and is not proven healthy yet")
     return Reason(ReasonCode.UNFINISHED, "it is not certain what the service was last started with")
 

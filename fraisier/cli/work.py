@@ -105,22 +105,24 @@ class Work:
 
     def _do_alone(self, requests: Sequence[Request], follower: Follower) -> None:
         failures: list[Exception] = []
+        # Not `join`: one that Ctrl-C ends takes a thread that still runs for ended (CPython 3.11, since bpo-45274).
+        ended = threading.Event()
 
         def work() -> None:
             try:
                 self._reconcile(requests)
             except Exception as error:  # noqa: BLE001 - carried to the thread that waits, which ends the command with it
                 failures.append(error)
+            finally:
+                ended.set()
 
-        worker = threading.Thread(target=work, name="work")
-        worker.start()
+        threading.Thread(target=work, name="work").start()
         try:
-            while worker.is_alive():
-                worker.join(GLANCE)
+            while not ended.wait(GLANCE):
                 follower.show_new()
         except KeyboardInterrupt:
             self.interrupt.set("stopping", "interrupted at the keyboard")
-            worker.join()
+            ended.wait()
             follower.show_new()
             raise
         follower.show_new()

@@ -11,7 +11,7 @@ import asyncio
 import os
 import signal
 import traceback
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field
 
 import structlog
@@ -121,6 +121,7 @@ class Daemon:
             eyes=self._eyes,
             probes=self.probes,
             report=self._report,
+            looked=self._keep_held,
         )
 
     def _eyes(self) -> Eyes:
@@ -175,6 +176,7 @@ class Daemon:
                 heads=heads,
                 request=requests[0] if requests else None,
             )
+            self._keep_held([target.id])
             self.store_problem = ""
         except StoreError as error:
             self._store_failed(error, target=str(target.id))
@@ -251,6 +253,11 @@ class Daemon:
             self._store_failed(error)
         log.info("config.loaded", targets=len(after.config.targets), held=len(after.held), changed=len(changed))
         self.surveyor.hurry(changed)
+
+    def _keep_held(self, looked: Iterable[TargetId]) -> None:
+        """A look that began before the configuration came to hold its target does not have the last word."""
+        if any(target in self.in_force.held for target in looked):
+            self._show_held()
 
     def _show_held(self) -> None:
         self.assembly.store.save_status(self.in_force.statuses(), self.assembly.host.clock.now())

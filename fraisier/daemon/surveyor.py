@@ -58,6 +58,8 @@ class Surveyor:
     eyes: Callable[[], Eyes]
     probes: dict[TargetId, ProbeResult]
     report: Callable[[BaseException], None]
+    looked: Callable[[Iterable[TargetId]], None]
+    """Told, on the worker's thread, whose status was just written."""
     _recent: dict[str, Heads] = field(default_factory=dict)
     _triggers: dict[TargetId, Trigger] = field(default_factory=dict)
     """What to call the next wake-up of a target, where it is not the poll."""
@@ -172,7 +174,7 @@ class Surveyor:
         self.exits.follow(look.target.id, service.pid if isinstance(service, ServiceState) else None)
 
     def _look(self, remote: str, targets: tuple[Target, ...], glimpse: Glimpse) -> Survey:
-        return survey(
+        result = survey(
             remote,
             targets,
             eyes=self.eyes(),
@@ -181,6 +183,8 @@ class Surveyor:
             glimpse=glimpse,
             is_busy=self.loop.queue.is_running,
         )
+        self.looked([look.target.id for look in result.looks])
+        return result
 
     def _tell_running(self, targets: Iterable[Target], result: Survey) -> None:
         """A newer head supersedes the cycle that is at work on an older one."""

@@ -89,6 +89,8 @@ def environment(home: str, settings: config.Git, ssh: str) -> dict[str, str]:
         **find_user(None).environment(),
         **passed_on,
         "HOME": home,
+        # Where the state lies inside a checkout, that one's configuration (`url.*.insteadOf`) is not ours.
+        "GIT_CEILING_DIRECTORIES": os.path.dirname(home),
         "LC_ALL": "C.UTF-8",
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.path.join(home, "config"),

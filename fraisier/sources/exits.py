@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
+import sys
 from collections.abc import Callable, Mapping
 
 from ..model.names import TargetId
@@ -13,12 +15,15 @@ class ExitWatch:
     """One pidfd per target with a running main process. Lives on the event loop's thread.
 
     A kernel without pidfds, or a process of another user that may not be watched, costs time only:
-    the next poll finds out.
+    the next poll finds out. So does having more targets than half of the files that this process may
+    open (`LimitNOFILE=`): the other half is for everything else.
     """
 
     def __init__(self, ended: Callable[[TargetId], None]) -> None:
         self._ended = ended
         self._watched: dict[TargetId, tuple[int, int]] = {}
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._most = sys.maxsize if files == resource.RLIM_INFINITY else files // 2
 
     def follow(self, target: TargetId, pid: int | None) -> None:
         """Watches `pid` as the target's process from now on, instead of an earlier one."""
@@ -26,7 +31,7 @@ class ExitWatch:
         if present is not None and present[0] == pid:
             return
         self.forget(target)
-        if pid is None:
+        if pid is None or len(self._watched) >= self._most:
             return
         try:
             fd = os.pidfd_open(pid)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def validate(options: Options, as_json: bool) -> None:
     """Check the configuration and show every problem at once.
 
-    Looks at variables, secrets and checkouts of this machine, and changes nothing. Exits 1 when
+    Looks at variables, secrets and checkouts of this machine, and changes nothing. Exits 2 when
     there is a problem.
     """
     from fraisier.host.lookup import find_config, load_config
@@ -35,7 +35,7 @@ def validate(options: Options, as_json: bool) -> None:
         click.echo(json.dumps(_as_json(path, loaded), indent=2, ensure_ascii=False))
     else:
         _show(path, loaded, _color(options))
-    sys.exit(1 if loaded.problems else 0)
+    sys.exit(2 if loaded.problems else 0)
 
 
 def _show(path: Path, loaded: Loaded, color: bool | None) -> None:

@@ -8,7 +8,7 @@ import getpass
 import os
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from ..model.errors import StoreError
 from ..model.names import TargetId
 from ..model.records import Request, RequestKind, RequestState
 from ..planning.order import dependencies_first
-from ..reconcile.cycle import close_interrupted
+from ..reconcile.cycle import Reconciler, close_interrupted
 from ..reconcile.look import Eyes
 from ..store import DaemonLock, poke
 from .failures import FAILED, NEEDS_A_PERSON, explain_failure
@@ -137,13 +137,19 @@ class Work:
         wanted = {request.target for request in requests}
         desk.receive(wanted)
         reconciler = assembly.reconciler(lambda: Eyes(assembly.host, assembly.store, assembly.config), self._report)
+        try:
+            self._cycles(desk, reconciler, wanted)
+        finally:
+            desk.decline(wanted, "interrupted before its turn")
+
+    def _cycles(self, desk: Desk, reconciler: Reconciler, wanted: Collection[TargetId]) -> None:
         for id in self._in_order():
             if id not in wanted:
                 continue
+            self.interrupt.check()
             asked = desk.next_of(id)
-            cycled = reconciler.cycle(
-                assembly.config.targets[id], "request", self.interrupt, request=asked[0] if asked else None
-            )
+            target = self.assembly.config.targets[id]
+            cycled = reconciler.cycle(target, "request", self.interrupt, request=asked[0] if asked else None)
             desk.answer(asked, cycled)
 
     def _in_order(self) -> tuple[TargetId, ...]:

@@ -121,6 +121,7 @@ class Daemon:
             eyes=self._eyes,
             probes=self.probes,
             report=self._report,
+            jitter=self.reconciler.jitter,
             looked=self._keep_held,
         )
 

@@ -47,6 +47,12 @@ class Desk:
         for request in requests:
             self.store.answer_request(request.id, state, message, self.clock.now())
 
+    def decline(self, targets: Collection[TargetId], why: str) -> None:
+        """Answers what is still open of `targets`, for a process that ends before their turn."""
+        for target in targets:
+            for request in self.next_of(target):
+                self.store.answer_request(request.id, "failed", why, self.clock.now())
+
     def _take(self, request: Request) -> bool:
         return self.store.take_request(request.id, self.clock.now()) and self._apply(request)
 

@@ -8,9 +8,8 @@ its neighbours are surveyed meanwhile. Remotes that fail are asked less and less
 from __future__ import annotations
 
 import asyncio
-import random
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -58,6 +57,7 @@ class Surveyor:
     eyes: Callable[[], Eyes]
     probes: dict[TargetId, ProbeResult]
     report: Callable[[BaseException], None]
+    jitter: Callable[[], float]
     looked: Callable[[Iterable[TargetId]], None]
     """Told, on the worker's thread, whose status was just written."""
     _recent: dict[str, Heads] = field(default_factory=dict)
@@ -83,7 +83,7 @@ class Surveyor:
         await self._pause(first_wait(config.server.name, config.git.poll))
         while True:
             await self.tick()
-            await self._pause(next_wait(self.config().git.poll, random.random()))
+            await self._pause(next_wait(self.config().git.poll, self.jitter()))
 
     def hurry(self, changed: Iterable[TargetId]) -> None:
         """The next tick begins at once; what it finds to do for `changed` is put down to the configuration."""
@@ -133,7 +133,11 @@ class Surveyor:
         refs = [ServiceRef(target.service.unit, target.app_path) for target in targets]
         if not refs:
             return {}
-        return await asyncio.get_running_loop().run_in_executor(self._probing, self.host.services.states, refs)
+        return await asyncio.get_running_loop().run_in_executor(self._probing, self._ask_manager, refs)
+
+    def _ask_manager(self, refs: Sequence[ServiceRef]) -> Mapping[str, ServiceState | Unknown]:
+        self.host.services.tidy(refs)
+        return self.host.services.states(refs)
 
     def _begin(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(self._guarded(work))
@@ -182,6 +186,7 @@ class Surveyor:
             host=self.host,
             glimpse=glimpse,
             is_busy=self.loop.queue.is_running,
+            report=self.report,
         )
         self.looked([look.target.id for look in result.looks])
         return result

@@ -103,7 +103,6 @@ class ProcessManager:
             note = self._note(service.app_path)
             if note is None:
                 return _STOPPED
-            _rotate(_log(service.app_path))
             return self._state_of(note)
         except OSError as error:
             return Unknown("service_unreadable", f"{service.unit}: {error}")
@@ -133,6 +132,11 @@ class ProcessManager:
         """A new pidfd, readable once the service has ended; the caller closes it. None when it does not run."""
         note = self._note(service.app_path)
         return _hold(note) if note is not None else None
+
+    def tidy(self, services: Sequence[ServiceRef]) -> None:
+        for service in services:
+            with suppress(OSError):  # the next look finds it again
+                _rotate(_log(service.app_path))
 
     def output(self, service: ServiceRef, lines: int) -> str:
         try:

@@ -67,6 +67,9 @@ class SystemdManager:
             return dict.fromkeys(names, _unknown(self._unreachable(ended)))
         return parse_states(names, ended.stdout.decode(errors="replace"))
 
+    def tidy(self, services: Sequence[ServiceRef]) -> None:
+        """The journal keeps itself within bounds (journald.conf(5), SystemMaxUse=)."""
+
     def output(self, service: ServiceRef, lines: int) -> str:
         # Not `journalctl --user`: users of the system have no journal of their own, they write to everybody's.
         unit = f"--user-unit={service.unit}" if self._user else f"--unit={service.unit}"

@@ -213,12 +213,17 @@ class ServiceManager(Protocol):
 
         Returns when the manager has started it, which is not yet healthy. `Interrupted` is raised
         only where that leaves no service stopped: before the earlier one is ended, or while the
-        manager itself goes on with the start. Raises `ConfigFault` when the unit does not exist, `RevisionFault` when the manager could not start it.
+        manager itself goes on with the start. Raises `ConfigFault` when the unit does not exist,
+        `RevisionFault` when the manager could not start it.
         """
         ...
 
     def stop(self, runtime: Runtime, timeout: float) -> None:
         """Stops it and everything it started. Nothing to do when it is not running."""
+        ...
+
+    def tidy(self, services: Sequence[ServiceRef]) -> None:
+        """Keeps what services write from filling the disk; for the daemon, at every look."""
         ...
 
     def output(self, service: ServiceRef, lines: int) -> str:

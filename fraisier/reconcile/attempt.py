@@ -121,8 +121,10 @@ class Execution:
         )
 
     def _fault(self, action: Action, recorded: Recorded, error: FraisierError) -> Closing:
-        """A revision on trial is quarantined and left; one that was healthy before is tried again, later."""
-        if action.action not in ("deploy", "reconfigure"):
+        """A revision on trial is quarantined and left; what is the last healthy one already is tried again,
+        later: a person who deploys it again while its database is down has not made it a bad revision.
+        """
+        if action.action not in ("deploy", "reconfigure") or _is_last_healthy(action.proves, recorded):
             return self._later(action, recorded, error)
         fault: Fault = "configuration" if isinstance(error, ConfigFault) else "revision"
         sha = None if fault == "configuration" else action.to_revision
@@ -167,3 +169,10 @@ class Execution:
 
     def _now(self) -> datetime:
         return self.host.clock.now()
+
+
+def _is_last_healthy(goal: Goal | None, recorded: Recorded) -> bool:
+    if goal is None or not recorded.healthy:
+        return False
+    last = recorded.healthy[0]
+    return (last.sha, last.build_digest, last.runtime_digest) == (goal.sha, goal.build_digest, goal.runtime_digest)

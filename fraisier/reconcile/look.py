@@ -90,7 +90,9 @@ class Eyes:
             ref=target.branch,
             desired=head.sha if isinstance(head, Head) else None,
             sync=_sync(action),
-            health=_with_failures(service_type(target).health(target, observed, recorded), recorded.back_off),
+            health=_with_failures(
+                service_type(target).health(target, observed, recorded), recorded.back_off if action.steps else None
+            ),
             reason_code=why.code.value,
             reason_message=why.message,
             to_go_on=action.held_by[0].to_go_on if action.held_by else "",
@@ -104,7 +106,7 @@ def _sync(action: Action) -> Sync:
 
 
 def _with_failures(health: Health, back_off: BackOff | None) -> Health:
-    """A target whose last tries failed is not called healthy, whatever its service says."""
+    """A target that still has something to do after tries that failed is not called healthy."""
     return health if back_off is None or health in ("stopped", "unknown") else "degraded"
 
 

@@ -6,10 +6,11 @@ own, which looks again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from ..model.config import Target
+from ..model.errors import StoreError
 from ..model.names import TargetId
 from ..model.ports import Host
 from ..model.records import Store
@@ -37,13 +38,29 @@ def survey(
     host: Host,
     glimpse: Glimpse,
     is_busy: Callable[[TargetId], bool],
+    report: Callable[[BaseException], None],
 ) -> Survey:
-    """Blocks; runs on a worker thread. Targets whose own cycle runs are left to it."""
+    """Blocks; runs on a worker thread. Targets whose own cycle runs are left to it.
+
+    A look that fails by a bug of ours is reported and left out; the others go on (law 11).
+    """
     targets = tuple(targets)
     branches = frozenset(target.branch for target in targets)
     heads = read_heads(host.git, remote, branches, host.clock.now())
     if not isinstance(heads.answer, Unknown):
         store.save_heads(remote, heads.answer, branches, heads.at)
-    looks = tuple(eyes.look(target, heads, glimpse=glimpse) for target in targets if not is_busy(target.id))
+    looks = tuple(_looks(eyes, [t for t in targets if not is_busy(t.id)], heads, glimpse, report))
     store.save_status([look.status for look in looks if not is_busy(look.target.id)], host.clock.now())
     return Survey(remote, heads, looks)
+
+
+def _looks(
+    eyes: Eyes, targets: Iterable[Target], heads: Heads, glimpse: Glimpse, report: Callable[[BaseException], None]
+) -> Iterator[Look]:
+    for target in targets:
+        try:
+            yield eyes.look(target, heads, glimpse=glimpse)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the edge of a look: the other targets of the remote go on
+            report(error)

@@ -84,6 +84,9 @@ class FakeServices:
             self.live.pop(runtime.service.unit, None)
             self.known[runtime.service.unit] = ServiceState("stopped")
 
+    def tidy(self, services: Sequence[ServiceRef]) -> None:
+        del services
+
     def output(self, service: ServiceRef, lines: int) -> str:
         del service, lines
         return ""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from time import perf_counter
-
 import pytest
 
 from tests.support.configs import Machine, read, sentences
@@ -32,16 +30,13 @@ def many(number: int) -> str:
 
 
 @pytest.mark.slow
-def test_a_thousand_targets_are_read_in_seconds():
+def test_a_thousand_targets_are_read():
     text = many(MANY)
 
-    began = perf_counter()
     loaded = read(text, Machine({"TOKEN": "x"}))
-    took = perf_counter() - began
 
     assert sentences(loaded) == []
     assert len(loaded.config.targets) == MANY
-    assert took < 10
 
 
 @pytest.mark.slow

@@ -44,7 +44,7 @@ def test_validate_tells_every_problem_on_standard_error(folder):
 
     done = fraisier(folder, "validate")
 
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines() == [
         "fraises.yaml:1:32: server.workers: must be at least 1",
         (
@@ -72,7 +72,7 @@ def test_validate_as_json(folder):
     done = fraisier(folder, "validate", "--json")
 
     said = json.loads(done.stdout)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert (said["valid"], said["server"], said["targets"], said["held"]) == (
         False,
         "web-1",

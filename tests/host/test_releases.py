@@ -157,22 +157,6 @@ def test_notes_of_another_user_are_not_believed(releases: FileReleases, app: Pat
     assert caught.value.code == "notes_not_ours"
 
 
-def test_a_look_without_changes_is_cheap(releases: FileReleases, app: Path) -> None:
-    for n in range(5):
-        make(releases, app, f"{n}" * 40)
-    releases.activate(str(app), "0" * 40)
-    releases.stamp(str(app), Stamp("0" * 40, "digest1"))
-    time.sleep(0.06)  # until the file system's time stamps are settled: the cache waits for that
-    releases.layout(str(app))
-
-    began = time.perf_counter()
-    for _ in range(1000):
-        releases.layout(str(app))
-    each = (time.perf_counter() - began) / 1000
-
-    assert each < 300e-6  # measured: 20 µs; the rest is for busy machines
-
-
 # -- create ---------------------------------------------------------------------------------------
 
 

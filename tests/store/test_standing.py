@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from fraisier.model.errors import StoreError
-from fraisier.model.names import TargetId
 from fraisier.model.state import Head
 from fraisier.store import SqliteStore
 from tests.support.stores import (
@@ -164,28 +161,3 @@ def test_a_status_that_is_kept_already_is_not_written(store: SqliteStore, path: 
 
     assert [row["updated_at"][17:19] for row in again.status_rows()] == ["00", "05"]
     again.close()
-
-
-def test_a_thousand_unchanged_statuses_cost_next_to_nothing(store: SqliteStore) -> None:
-    many = [[status(TargetId(f"f{n}", "production")) for n in range(1000)] for _ in range(6)]
-    store.save_status(many.pop(), at(0))
-
-    took = [_timed(lambda statuses=statuses: store.save_status(statuses, at(1))) for statuses in many]
-
-    assert min(took) < 0.01  # the budget is 2 ms on an idle machine; tests share theirs
-
-
-def test_recorded_is_answered_from_memory(store: SqliteStore) -> None:
-    names = [TargetId(f"f{n}", "production") for n in range(1000)]
-    [store.recorded(name) for name in names]
-    store.save_heads("origin", {"main": A}, ["main"], at(0))  # a poll in between costs nothing
-
-    took = [_timed(lambda: [store.recorded(name) for name in names]) for _ in range(5)]
-
-    assert min(took) < 0.05  # 6 ms on an idle machine
-
-
-def _timed(work: object) -> float:
-    begin = time.perf_counter()
-    work()  # type: ignore[operator]
-    return time.perf_counter() - begin

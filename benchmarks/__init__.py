@@ -1,0 +1,1 @@
+"""What Fraisier costs, beside what it is compared with: `python -m benchmarks` writes RESULTS.md."""

@@ -18,7 +18,7 @@ from fraisier.host.runtime_notes import render_runtime
 from fraisier.model.config import Target
 from fraisier.model.records import Closing, Store, Wish
 from fraisier.model.state import HealthyRevision
-from fraisier.services.api import runtime_of
+from fraisier.services.api_look import runtime_of
 
 BRANCHES = ("main", "staging")
 OLDER = 2

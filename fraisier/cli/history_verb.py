@@ -21,17 +21,16 @@ def history(options: Options, fraise: str | None, environment: str | None, limit
     """Deployments, newest first: what was wished, by whom, and how it ended."""
     from rich.markup import escape
 
-    from ..daemon.assembly import assemble
     from ..model.names import short
     from .console import console, print_rows
+    from .memory import remember
     from .selection import select
     from .words import age, parse_moment, span
 
-    assembly = assemble(config=options.config, state=options.state, mode="read")
+    assembly, known = remember(options)
     identifiers = None
     if fraise is not None:
-        chosen = select((*assembly.config.targets, *assembly.loaded.held), fraise, environment)
-        identifiers = [str(id) for id in chosen]
+        identifiers = [str(id) for id in select(known, fraise, environment)]
     rows = assembly.store.history_rows(identifiers, limit=limit)
     if as_json:
         click.echo(json.dumps(rows, indent=2))

@@ -82,14 +82,13 @@ def status(options: Options, fraise: str | None, environment: str | None, as_jso
 
     It reads the store only; `fraisier plan` looks afresh.
     """
-    from ..daemon.assembly import assemble
     from ..store import DaemonLock
     from .console import console
+    from .memory import remember
     from .selection import select
 
-    assembly = assemble(config=options.config, state=options.state, mode="read")
-    chosen = select((*assembly.config.targets, *assembly.loaded.held), fraise, environment)
-    rows = _rows(assembly, [str(id) for id in chosen])
+    assembly, known = remember(options)
+    rows = _rows(assembly, [str(id) for id in select(known, fraise, environment)])
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from ..config import Loaded, load
 from ..host.lookup import MachineLookup, find_config, read_sources
 from ..host.machine import Machine
 from ..host.state_dir import StatePaths, find_state
-from ..model.config import Config
+from ..model.config import Config, Git, Server
 from ..model.errors import ConfigFault
 from ..model.records import Attempt, Store
 from ..reconcile.cycle import Reconciler
@@ -89,22 +90,30 @@ def locate(config: str | None, state: str | None, environ: Mapping[str, str], he
 
 
 def assemble(
-    *, config: str | None, state: str | None, mode: Mode, environ: Mapping[str, str] | None = None
+    *,
+    config: str | None,
+    state: str | None,
+    mode: Mode,
+    environ: Mapping[str, str] | None = None,
+    tolerant: bool = False,
 ) -> Assembly:
     """Raises `ConfigFault` when there is no usable configuration, with every problem in it, and
     `StoreError` when the store cannot be used.
+
+    With `tolerant`, for what only reads the store, an unusable configuration is one without targets:
+    `loaded.config` is None and `loaded.problems` says why. What happened can still be seen then.
     """
     environ = os.environ if environ is None else environ
     located = locate(config, state, environ, Path.cwd())
     path, paths, loaded = located.config_path, located.paths, located.loaded
     if loaded.config is not None and not located.is_keyed:
         loaded = read_configuration(path, paths, mode, environ)
-    if loaded.config is None:
+    usable = loaded.config or (Config(Server(socket.gethostname()), Git(), {}) if tolerant else None)
+    if usable is None:
         raise ConfigFault("\n".join(str(problem) for problem in loaded.problems), code="config_invalid")
     store = _open(paths, mode)
-    server = loaded.config.server
-    host = Machine(str(paths.folder), loaded.config.git, server.service_manager, traceless=mode == "read")
-    return Assembly(path, loaded, loaded.config, paths, host, store, mode, environ)
+    host = Machine(str(paths.folder), usable.git, usable.server.service_manager, traceless=mode == "read")
+    return Assembly(path, loaded, usable, paths, host, store, mode, environ)
 
 
 def _open(paths: StatePaths, mode: Mode) -> Store:

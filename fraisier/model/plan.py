@@ -12,6 +12,7 @@ from typing import ClassVar, Literal, Protocol
 
 from .names import TargetId
 from .ports import Context
+from .state import HealthyRevision
 
 
 class ReasonCode(StrEnum):
@@ -133,6 +134,14 @@ class Goal:
     release: str
     build_digest: str
     runtime_digest: str
+
+    def is_what_was(self, proven: HealthyRevision) -> bool:
+        """Whether it is the very code, build and runtime that was proven healthy."""
+        return (self.sha, self.build_digest, self.runtime_digest) == (
+            proven.sha,
+            proven.build_digest,
+            proven.runtime_digest,
+        )
 
 
 @dataclass(frozen=True, slots=True)

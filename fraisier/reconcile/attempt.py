@@ -124,7 +124,7 @@ class Execution:
         """A revision on trial is quarantined and left; what is the last healthy one already is tried again,
         later: a person who deploys it again while its database is down has not made it a bad revision.
         """
-        if action.action not in ("deploy", "reconfigure") or _is_last_healthy(action.proves, recorded):
+        if action.action not in ("deploy", "reconfigure") or _is_last_healthy(action, recorded):
             return self._later(action, recorded, error)
         fault: Fault = "configuration" if isinstance(error, ConfigFault) else "revision"
         sha = None if fault == "configuration" else action.to_revision
@@ -171,8 +171,5 @@ class Execution:
         return self.host.clock.now()
 
 
-def _is_last_healthy(goal: Goal | None, recorded: Recorded) -> bool:
-    if goal is None or not recorded.healthy:
-        return False
-    last = recorded.healthy[0]
-    return (last.sha, last.build_digest, last.runtime_digest) == (goal.sha, goal.build_digest, goal.runtime_digest)
+def _is_last_healthy(action: Action, recorded: Recorded) -> bool:
+    return action.proves is not None and bool(recorded.healthy) and action.proves.is_what_was(recorded.healthy[0])

@@ -13,7 +13,7 @@ from fraisier.host.releases import FileReleases
 from fraisier.model.errors import Transient
 from fraisier.model.secret import Secret
 from fraisier.model.state import Layout, ReleaseMark, Stamp
-from fraisier.services.api import runtime_of
+from fraisier.services.api_look import runtime_of
 from fraisier.testing import FakeHost, api_target
 from fraisier.testing.clock import START
 

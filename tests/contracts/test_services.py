@@ -14,7 +14,7 @@ from fraisier.host.process_manager import ProcessManager
 from fraisier.host.processes import Processes
 from fraisier.model.config import Service, WrittenService
 from fraisier.model.ports import Runtime, ServiceRef
-from fraisier.services.api import runtime_of
+from fraisier.services.api_look import runtime_of
 from fraisier.testing import FakeHost, api_target
 
 

@@ -200,3 +200,18 @@ def test_a_changed_environment_that_makes_the_service_ill_goes_back_to_the_one_i
     world.until(lambda: world.is_held("quarantined") and world.served() == origin.head())
     assert world.history()[0]["outcome"] == "rolled_back"
     assert "exit 7" in json.dumps(world.history()[0])
+
+
+def test_status_and_history_answer_while_the_configuration_is_unusable(world: World):
+    head = world.origin("shop").head()
+    world.fraise("shop")
+    world.run("apply", "--yes")
+    world.write("fraises: [\n")
+
+    status = world.run("status", "--json")
+    history = world.run("history", "shop", "--json")
+
+    assert [row["healthy"] for row in json.loads(status.stdout)] == [head]
+    assert json.loads(history.stdout)[0]["outcome"] == "converged"
+    assert "fraises.yaml:1:11: " in status.stderr
+    world.run("plan", code=2)

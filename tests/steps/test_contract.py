@@ -16,7 +16,7 @@ from fraisier.model.plan import Step
 from fraisier.model.ports import Context
 from fraisier.model.secret import Secret
 from fraisier.model.state import ReleaseMark, Stamp
-from fraisier.services.api import runtime_of
+from fraisier.services.api_look import runtime_of
 from fraisier.steps.activate import Activate
 from fraisier.steps.build import Build
 from fraisier.steps.configure import Configure

@@ -31,7 +31,7 @@ from fraisier.model.state import (
     Stamp,
     Unknown,
 )
-from fraisier.services.api import release_name, runtime_of
+from fraisier.services.api_look import release_name, runtime_of
 from fraisier.testing import FakeHost, api_target
 from fraisier.testing.clock import START
 

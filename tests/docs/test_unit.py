@@ -113,7 +113,9 @@ def install(manager: str) -> None:
     drop_in.mkdir()
     program = Path(sys.executable).with_name("fraisier")
     start = f"{program} --config /etc/fraisier/fraises.yaml --state /var/lib/fraisier/fraisier.db daemon"
-    (drop_in / "here.conf").write_text(f"[Service]\nExecStart=\nExecStart={start}\n")
+    # A checkout below /tmp would be hidden by the unit's own /tmp; below /root or /home it stays readable.
+    tmp = "no" if str(program).startswith("/tmp") else "yes"
+    (drop_in / "here.conf").write_text(f"[Service]\nExecStart=\nExecStart={start}\nPrivateTmp={tmp}\n")
     systemctl("daemon-reload")
     systemctl("start", "fraisier")
 

@@ -13,6 +13,10 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 SANDBOX = CHECKOUT / "tests" / "systemd-sandbox"
 IN_SANDBOX = os.environ.get("SANDBOX") == "1"
 
+_EMPTY_INSIDE = ("/tmp", "/run")
+_HIDDEN = tuple({path for path in (CHECKOUT, Path(sys.prefix)) if str(path).startswith(_EMPTY_INSIDE)})
+"""A checkout or its `.venv` in a folder that starts empty inside has to be shared."""
+
 _SKIP = 77
 _TIMEOUT = 110
 """Seconds; below the limit that each test has."""
@@ -50,6 +54,6 @@ def run_in_sandbox(nodeid: str, *, units: str = "") -> None:
         "--no-header",
         "--tb=short",
     )
-    done = sandboxed(sys.executable, "-m", "pytest", *pytest_options, nodeid, units=units)
+    done = sandboxed(sys.executable, "-m", "pytest", *pytest_options, nodeid, bind=_HIDDEN, units=units)
     if done.returncode:
         pytest.fail(f"in the sandbox:\n{done.stdout}\n{done.stderr}", pytrace=False)

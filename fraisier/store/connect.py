@@ -25,6 +25,8 @@ def _open(path: str, options: str) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise translate(error, path) from error
     connection.row_factory = sqlite3.Row
+    # No temporary files: a hardened unit may have no folder for them, and SQLite then says "disk I/O error".
+    connection.execute("PRAGMA temp_store = MEMORY")
     return connection
 
 

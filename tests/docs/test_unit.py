@@ -26,6 +26,9 @@ class Hello(http.server.BaseHTTPRequestHandler):
         self.send_response(200); self.end_headers(); self.wfile.write(b"hello")
 http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Hello).serve_forever()
 """
+PORTS = {"systemd": 8123, "process": 8124}
+"""Sandboxes that run at once share one network."""
+
 CONFIG = """
 version: 1
 server: {{name: box, listen: 127.0.0.1:0, service_manager: {manager}}}
@@ -40,8 +43,8 @@ fraises:
         app_path: /srv/hello
         run_as: nobody
         build: [[sh, -c, "id -un > built_by"]]
-        service: {{exec: python3 app.py, port: 8123}}
-        health_check: {{url: http://127.0.0.1:8123/, healthy_for: 500ms, deadline: 20s}}
+        service: {{exec: python3 app.py, port: {port}}}
+        health_check: {{url: http://127.0.0.1:{port}/, healthy_for: 500ms, deadline: 20s}}
 """
 
 
@@ -107,7 +110,7 @@ def pid_of_service() -> int:
 def install(manager: str) -> None:
     Origin(Path("/srv/hello.git")).commit({"app.py": SERVICE})
     Path("/etc/fraisier").mkdir()
-    Path("/etc/fraisier/fraises.yaml").write_text(CONFIG.format(manager=manager))
+    Path("/etc/fraisier/fraises.yaml").write_text(CONFIG.format(manager=manager, port=PORTS[manager]))
     shutil.copyfile(UNIT, "/etc/systemd/system/fraisier.service")
     drop_in = Path("/etc/systemd/system/fraisier.service.d")
     drop_in.mkdir()

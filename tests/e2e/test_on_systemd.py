@@ -98,9 +98,9 @@ def test_the_daemon_repairs_at_once_what_dies_under_systemd(server: World) -> No
     """Found through the end of the process, not by the next poll."""
     origin = server.origin()
     server.document["git"]["poll"] = "1h"
-    server.fraise(service={"exec": f"{PYTHON} app.py", "port": 18000, "restart": "no"})
-    server.ports["shop"] = 18000
-    server.fraise(service={"exec": f"{PYTHON} app.py", "port": 18000, "restart": "no"})
+    declared = server.fraise()
+    declared["service"]["restart"] = "no"
+    server.write()
     server.start_daemon()
     server.converges(origin.head())
 

@@ -17,8 +17,8 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -138,23 +138,28 @@ class Stage:
 
     # -- what is to be seen
 
-    def journal(self) -> Iterator[Event]:
+    def journal(self) -> Generator[Event, None, None]:
         """What the daemon writes down, as it happens, up to the end of an attempt."""
-        for store in self._glances():
-            for event in store.events_after(self._seen, identifier=TARGET):
-                self._seen = event.pk
-                yield event
-                if event.kind == "attempt_closed":
-                    return
+        with closing(self._glances()) as glances:
+            for store in glances:
+                for event in store.events_after(self._seen, identifier=TARGET):
+                    self._seen = event.pk
+                    yield event
+                    if event.kind == "attempt_closed":
+                        return
 
     def wait_in_sync(self) -> None:
         """The status follows the end of an attempt in a moment."""
-        for store in self._glances():
-            if any(row["sync"] == "in_sync" for row in store.status_rows([TARGET])):
-                return
+        with closing(self._glances()) as glances:
+            for store in glances:
+                if any(row["sync"] == "in_sync" for row in store.status_rows([TARGET])):
+                    return
 
-    def _glances(self) -> Iterator[Store]:
-        """The store again and again. Raises `NotAsTold` when the daemon has ended, or patience."""
+    def _glances(self) -> Generator[Store, None, None]:
+        """The store again and again. Raises `NotAsTold` when the daemon has ended, or patience.
+
+        To be closed by who looks: left to the garbage collector, a Ctrl-C that arrives just then is lost.
+        """
         deadline = time.monotonic() + PATIENCE
         pause = threading.Event()
         while time.monotonic() < deadline:

@@ -55,7 +55,7 @@ def test_a_build_on_a_full_disk_is_tried_again_and_blames_nobody(world: World, s
     assert not world.is_quarantined(newer)
     assert world.pid() == before
     assert os.readlink(small_disk / "shop" / "current") == f"releases/{good}"
-    assert world.row()["reason"]["code"] == "back_off"
+    world.until(lambda: world.row()["reason"]["code"] == "back_off")
     assert world.run("plan", "--detailed-exitcode", code=4)
 
     (small_disk / "filler").unlink()

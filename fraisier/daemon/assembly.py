@@ -55,7 +55,7 @@ class Assembly:
         )
 
     def _attempt_log(self, attempt: Attempt) -> str:
-        self.paths.logs.mkdir(mode=0o750, parents=True, exist_ok=True)
+        self.paths.prune_logs()
         return str(self.paths.attempt_log(attempt.id))
 
 
@@ -118,7 +118,7 @@ def assemble(
 
 def _open(paths: StatePaths, mode: Mode) -> Store:
     if mode == "write":
-        paths.store.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        paths.make_folders()
     return open_store(str(paths.store), "create" if mode == "write" else "read")
 
 
@@ -129,7 +129,7 @@ def held_lock(*, config: str | None, state: str | None) -> Iterator[None]:
     After a predecessor that ended uncleanly the whole store is read once before it is trusted.
     """
     paths = locate(config, state, os.environ, Path.cwd()).paths
-    paths.store.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    paths.make_folders()
     lock = DaemonLock(str(paths.store))
     lock.acquire()
     try:

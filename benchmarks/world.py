@@ -170,7 +170,8 @@ def _record(store: Store, targets: Iterable[Target], heads: dict[str, str]) -> N
 @contextmanager
 def standing_service() -> Iterator[int]:
     """A process that runs until the end; its pid."""
-    service = subprocess.Popen(["sleep", "infinity"])
+    # With no environment: it stands for the services of all targets, and one that has any must carry its own mark.
+    service = subprocess.Popen(["sleep", "infinity"], env={})
     try:
         yield service.pid
     finally:

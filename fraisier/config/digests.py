@@ -25,6 +25,8 @@ def with_digests(target: ApiTarget, key: bytes) -> ApiTarget:
     declared = _fields(target, key, leave_out=_NOT_DECLARED)
     env = _plain(target.env, key)
     build = [_plain(part, key) for part in (target.build, sorted(target.shared), target.run_as)]
+    if target.service.unit_file is not None:  # its copy is kept when the release is made
+        build.append(target.service.unit_file)
     runtime = [_plain(part, key) for part in (target.service, target.run_as)]
     return replace(
         target,

@@ -87,14 +87,18 @@ def sync_file_system(path: str) -> None:
 
 
 def exchange(one: str, other: str) -> bool:
-    """Swaps two names in one step (renameat2(2)); False where the file system cannot."""
+    """Swaps two names in one step (renameat2(2)); False where kernel or file system cannot. Raises `OSError`."""
     libc = ctypes.CDLL(None, use_errno=True)
     swapped: int = libc.renameat2(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _RENAME_EXCHANGE)
+    number = ctypes.get_errno()
+    if swapped != 0 and number not in _NO_EXCHANGE:
+        raise OSError(number, os.strerror(number), one, None, other)
     return swapped == 0
 
 
 _HERE = -100  # AT_FDCWD
 _RENAME_EXCHANGE = 2
+_NO_EXCHANGE = {errno.EINVAL, errno.ENOSYS}
 
 
 def read_bytes(path: str) -> bytes | None:

@@ -13,13 +13,13 @@ import re
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from ..model import config, ports
-from ..model.errors import ConfigFault, Transient
+from ..model.errors import ConfigFault, Interrupted, Transient
 from ..model.names import SHA
 from ..model.state import Lineage
 from . import files, git_faults, git_settings
@@ -37,6 +37,7 @@ _BRANCH = re.compile(
 
 _LISTING_LIMIT = 64 << 20
 _EXPORT_TIMEOUT = 600.0
+_PACKING_TIMEOUT = 3600.0
 _READ_TIMEOUT = 60.0
 _KNOWN_LIMIT = 10_000
 
@@ -69,6 +70,7 @@ class GitRemotes:
         self._configuring = threading.Lock()
         self._asking: dict[tuple[str, frozenset[str]], Future[Heads]] = {}
         self._known: set[tuple[str, str]] = set()
+        self._packing: dict[str, Interruption] = {}
 
     # -- remotes ------------------------------------------------------------------------------
 
@@ -105,6 +107,7 @@ class GitRemotes:
         _checked(branch)
         if (remote, sha) in self._known:
             return
+        self._end_packing(remote)
         with self._mirrors.locked(remote, self._timeout) as lock:
             if self.has(remote, sha):
                 return
@@ -113,18 +116,16 @@ class GitRemotes:
                 if not self._fetched(remote, branch, sha, interrupt, lock):
                     raise git_faults.mirror_fault(remote, b"")
             self._insist(remote, branch, sha)
+        self._pack_if_crowded(remote)
 
     def _fetched(self, remote: str, branch: str, sha: str, interrupt: ports.Interrupt, lock: int) -> bool:
         """False when the mirror itself is damaged."""
         self._make(remote, sha)
+        self._mirrors.tidy(remote)
         refspec = f"+refs/heads/{branch}:{self._mirrors.ref(branch)}"
-        options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
+        # No packing within the fetch: the deployment would wait for it, and the fetch's timeout would cut it.
+        options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-gc")
         ended = self._in_mirror(remote, "fetch", *options, "--", remote, refspec, interrupt=interrupt, lock=lock)
-        leftover = git_faults.stale_lock(ended.stderr)
-        if ended.exit_code and leftover is not None:
-            # We hold the mirror's own lock, so whoever made this one is gone.
-            files.remove_tree(leftover)
-            ended = self._in_mirror(remote, "fetch", *options, "--", remote, refspec, interrupt=interrupt, lock=lock)
         if ended.exit_code and not ended.timed_out and git_faults.is_corrupt(ended.stderr):
             return False
         self._accept(remote, ended)
@@ -199,6 +200,7 @@ class GitRemotes:
             yield folder
 
     def _forget(self, remote: str) -> None:
+        self._end_packing(remote)
         with self._mirrors.locked(remote, self._timeout):
             self._known = {known for known in self._known if known[0] != remote}
             self._mirrors.discard(remote)
@@ -237,6 +239,35 @@ class GitRemotes:
         answer = getattr(repo.git, command)(*arguments, kill_after_timeout=_READ_TIMEOUT)
         # GitPython keeps bytes that are no UTF-8 as surrogates, which nothing can print.
         return str(answer).encode(errors="surrogateescape").decode(errors="replace")
+
+    def _pack_if_crowded(self, remote: str) -> None:
+        """Beside the daemon's work, once in some fifty fetches; a fetch of the same mirror ends it."""
+        if not self._mirrors.is_crowded(remote):
+            return
+        ours = Interruption()
+        if self._packing.setdefault(remote, ours) is ours:
+            threading.Thread(target=self._pack, args=(remote, ours), name="git-gc", daemon=True).start()
+
+    def _pack(self, remote: str, interrupt: Interruption) -> None:
+        """Nothing depends on it: when it fails or is ended, a later fetch tidies up and it is tried again."""
+        try:
+            with suppress(Transient, ConfigFault, Interrupted), self._mirrors.locked(remote, 0) as lock:
+                self._git(
+                    f"--git-dir={self._mirrors.path(remote)}",
+                    "gc",
+                    "--auto",
+                    "--quiet",
+                    remote=remote,
+                    interrupt=interrupt,
+                    lock=lock,
+                    timeout=_PACKING_TIMEOUT,
+                )
+        finally:
+            del self._packing[remote]
+
+    def _end_packing(self, remote: str) -> None:
+        if packing := self._packing.get(remote):
+            packing.set("superseded", "others need the mirror")
 
     def sweep(self) -> None:
         """Removes what a killed predecessor left half made; for a daemon that starts."""
@@ -315,4 +346,12 @@ def _commit(sha: str) -> str:
 
 def _parse_commit(entry: str) -> ports.Commit:
     sha, seconds, author, subject = entry.split("\x1f", 3)
-    return ports.Commit(sha, subject, author, datetime.fromtimestamp(int(seconds), UTC))
+    return ports.Commit(sha, subject, author, _date(seconds))
+
+
+def _date(seconds: str) -> datetime:
+    """An author's date is whatever somebody wrote into the commit; one that is no date counts as 1970."""
+    try:
+        return datetime.fromtimestamp(int(seconds), UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, UTC)

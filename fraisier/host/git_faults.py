@@ -87,7 +87,6 @@ _CORRUPT = re.compile(
 )
 _USERINFO = re.compile(r"://[^/@\s'\"]*@")
 _PREFIX = re.compile(r"(?:(?:fatal|error|remote|warning|ERROR): )+")
-_STALE_LOCK = re.compile(r"Unable to create '([^'\n]+\.lock)': File exists")
 
 
 def without_userinfo(text: str) -> str:
@@ -125,12 +124,6 @@ def mirror_fault(remote: str, stderr: bytes) -> Transient:
 def is_corrupt(stderr: bytes) -> bool:
     """Whether our own mirror is to blame; what the other side says about its repository is not ours."""
     return any(_CORRUPT.search(line) for line in _lines(stderr) if not line.startswith("remote:"))
-
-
-def stale_lock(stderr: bytes) -> str | None:
-    """The lock file that a killed git left behind, when that is what stands in the way."""
-    match = _STALE_LOCK.search(stderr.decode(errors="replace"))
-    return match[1] if match else None
 
 
 def _lines(stderr: bytes) -> list[str]:

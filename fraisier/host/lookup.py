@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+import stat
 import subprocess
 from collections.abc import Mapping
 from functools import lru_cache
@@ -57,7 +58,7 @@ class MachineLookup:
         return self.file(os.path.join(folder, name))
 
     def origin(self, app_path: str) -> str | None:
-        return _origin(app_path) or _origin(os.path.join(app_path, "current"))
+        return _origin(app_path)
 
     def hostname(self) -> str:
         return socket.gethostname()
@@ -83,12 +84,26 @@ class MachineLookup:
 
 
 def _origin(folder: str) -> str | None:
-    """Read with `--file`: that follows no includes, and asks no question about the owner of the checkout."""
-    config = os.path.join(folder, ".git", "config")
-    if not os.path.isfile(config):
+    """No includes are followed. What another user wrote does not decide what root runs."""
+    config = _own_file(os.path.join(folder, ".git", "config"))
+    if config is None:
         return None
-    argv = ["git", "config", "--file", config, "--get", "remote.origin.url"]
-    return _output(argv, {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"})
+    argv = ["git", "config", "--file", "-", "--no-includes", "--get", "remote.origin.url"]
+    return _output(argv, {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}, config)
+
+
+def _own_file(path: str) -> bytes | None:
+    """None for what is no regular file of root's or ours, is a link, or is too large to be meant."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as stream:
+            found = os.fstat(handle)
+            if not stat.S_ISREG(found.st_mode) or found.st_uid not in (0, os.geteuid()):
+                return None
+            content = stream.read(_LARGEST_VALUE + 1)
+    except OSError:
+        return None
+    return content if len(content) <= _LARGEST_VALUE else None
 
 
 @lru_cache(maxsize=8)
@@ -98,12 +113,10 @@ def _user_manager_answers(runtime: str) -> bool:
     return bool(_output(argv, {"PATH": os.environ.get("PATH", os.defpath), "XDG_RUNTIME_DIR": runtime}))
 
 
-def _output(argv: list[str], environ: Mapping[str, str]) -> str | None:
+def _output(argv: list[str], environ: Mapping[str, str], given: bytes = b"") -> str | None:
     """The one line a program says; None when it fails, is not there or takes too long."""
     try:
-        done = subprocess.run(
-            argv, env=environ, stdin=subprocess.DEVNULL, capture_output=True, timeout=_GIT_TIMEOUT, check=False
-        )
+        done = subprocess.run(argv, env=environ, input=given, capture_output=True, timeout=_GIT_TIMEOUT, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
     text = done.stdout.decode(errors="replace").rstrip("\n")

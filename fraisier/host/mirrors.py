@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +21,12 @@ from .git_faults import without_userinfo
 
 REF = "refs/fraisier/"
 """Our own names for fetched branches: those of a remote may clash (`a`, later `a/b`), hashes never do."""
+
+PACKS = 50
+"""git's own limit (`gc.autoPackLimit`)."""
+
+_LEFTOVER = re.compile(r"\.?tmp[-_].*|.*\.keep|.*\.lock|gc\.pid")
+"""Names of unfinished files and folders (`tmp_pack_*`, `.tmp-<pid>-pack-*`), and of what says that a git works here."""
 
 
 class Mirrors:
@@ -93,6 +100,26 @@ class Mirrors:
         with files.disk_errors("making a mirror"):
             os.rename(fresh, self.path(remote))
             files.sync_folder(self._folder)
+
+    def tidy(self, remote: str) -> None:
+        """Removes what a git that was killed left in the mirror. For who holds its lock: nobody else writes then.
+
+        git itself would remove unfinished files as it prunes, which is off (`gc.pruneExpire`), and never
+        locks and the `.keep` of a fetch.
+        """
+        with files.disk_errors("tidying a mirror"):
+            for folder, folders, names in os.walk(self.path(remote)):
+                for name in (*folders, *names):
+                    if _LEFTOVER.fullmatch(name):
+                        files.remove_tree(os.path.join(folder, name))
+
+    def is_crowded(self, remote: str) -> bool:
+        """Whether `git gc --auto` would have something to do: fetches bring packs only, never loose objects."""
+        try:
+            names = os.listdir(os.path.join(self.path(remote), "objects", "pack"))
+        except OSError:
+            return False
+        return sum(name.endswith(".pack") for name in names) > PACKS
 
     def discard(self, remote: str) -> None:
         """Gone at once under its name, then from the disk."""

@@ -47,33 +47,58 @@ def last_lines(data: bytes, lines: int = _TAIL_LINES, size: int = _TAIL_BYTES) -
 
 
 class Masker:
-    """Replaces secrets in a stream by `***`, also where one is split between two chunks."""
+    """Replaces secrets in a stream by `***`: the same bytes, however the stream is cut into chunks.
+
+    Where several secrets begin at one place, the longest is masked. Besides the secrets, at most
+    one byte less than the longest of them is kept.
+    """
 
     def __init__(self, secrets: Iterable[bytes]) -> None:
-        longest_first = sorted(set(secrets), key=len, reverse=True)
-        self._pattern = re.compile(b"|".join(map(re.escape, longest_first))) if longest_first else None
-        self._prefixes = {secret[:n] for secret in longest_first for n in range(1, len(secret))}
-        self._longest = max(map(len, longest_first), default=0)
+        self._secrets = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
+        self._pattern = re.compile(b"|".join(map(re.escape, self._secrets))) if self._secrets else None
         self._rest = b""
 
     def feed(self, chunk: bytes) -> bytes:
         """What can be shown already; what may be the beginning of a secret waits for the next chunk."""
         if self._pattern is None:
             return chunk
-        data = self._pattern.sub(_MASK, self._rest + chunk)
-        held = self._held(data)
-        self._rest = data[len(data) - held :]
-        return data[: len(data) - held]
+        data = self._rest + chunk
+        shown, at, undecided = bytearray(), 0, self._undecided(data, 0)
+        for match in self._pattern.finditer(data):
+            if match.start() >= undecided:
+                break
+            shown += data[at : match.start()] + _MASK
+            at = match.end()
+            if at > undecided:
+                undecided = self._undecided(data, at)
+        self._rest = data[undecided:]
+        return bytes(shown + data[at:undecided])
 
-    def _held(self, data: bytes) -> int:
-        for size in range(min(self._longest - 1, len(data)), 0, -1):
-            if data[-size:] in self._prefixes:
-                return size
-        return 0
+    def _undecided(self, data: bytes, start: int) -> int:
+        """From where on, not before `start`, more bytes could make a secret, or a longer one."""
+        return min(_beginning(secret, data, start) for secret in self._secrets)
 
     def flush(self) -> bytes:
+        """What still waited, now that nothing more comes."""
         rest, self._rest = self._rest, b""
-        return rest
+        return self._pattern.sub(_MASK, rest) if self._pattern else rest
+
+
+def _beginning(secret: bytes, data: bytes, start: int) -> int:
+    """Where the longest end of `data[start:]` that `secret` begins with begins, the whole of it apart."""
+    ends = memoryview(data)
+    at = max(start, len(data) - len(secret) + 1)
+    while (at := data.find(secret[:1], at)) >= 0:
+        if secret.startswith(ends[at:]):
+            return at
+        at += 1
+    return len(data)
+
+
+def masked(text: str, values: Iterable[Text]) -> str:
+    """`text` without the secrets among the values of an environment."""
+    masker = Masker(secrets_of(values))
+    return (masker.feed(text.encode(errors="replace")) + masker.flush()).decode(errors="replace")
 
 
 def secrets_of(values: Iterable[Text]) -> list[bytes]:
@@ -128,6 +153,7 @@ class CappedLog:
 
     def close(self) -> None:
         if self._file is None:
+            self._take(self._masker.flush())
             return
         try:
             self._take(self._masker.flush())

@@ -21,7 +21,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from functools import lru_cache
+from typing import BinaryIO, Literal
 
 from ..model.config import WrittenService
 from ..model.errors import ConfigFault, RevisionFault
@@ -29,9 +30,9 @@ from ..model.ports import Interrupt, Runtime, ServiceRef
 from ..model.state import ServiceState, Unknown
 from ..services.units import service_environment
 from . import files, survivors
+from .notes import NOTES, check_notes, make_notes
 from .output import last_lines
 from .processes import Processes
-from .releases import NOTES
 from .users import find_user
 
 SERVICE_MARK = "FRAISIER_SERVICE"
@@ -103,20 +104,23 @@ class ProcessManager:
             note = self._note(service.app_path)
             if note is None:
                 return _STOPPED
-            return self._state_of(note)
+            return self._state_of(service.app_path, note)
+        except ConfigFault as fault:
+            return Unknown(fault.code, f"{service.unit}: {fault}", hint=fault.hint)
         except OSError as error:
             return Unknown("service_unreadable", f"{service.unit}: {error}")
 
-    def _state_of(self, note: _Note) -> ServiceState:
+    def _state_of(self, app_path: str, note: _Note) -> ServiceState:
         since = datetime.fromisoformat(note.since)
-        if _is_alive(note):
+        if _is_alive(app_path, note):
             return ServiceState("running", pid=note.pid, since=since)
         return ServiceState("failed", since=since, message=_CHILDREN.how_it_ended(note.pid))
 
     def _note(self, app_path: str) -> _Note | None:
         path = _note_path(app_path)
         try:
-            found = os.stat(path)
+            check_notes(app_path)
+            found = os.lstat(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
         key = (found.st_ino, found.st_mtime_ns)
@@ -130,20 +134,25 @@ class ProcessManager:
 
     def pidfd(self, service: ServiceRef) -> int | None:
         """A new pidfd, readable once the service has ended; the caller closes it. None when it does not run."""
-        note = self._note(service.app_path)
-        return _hold(note) if note is not None else None
+        try:
+            note = self._note(service.app_path)
+        except ConfigFault:  # told by `states`
+            return None
+        return _hold(service.app_path, note) if note is not None else None
 
     def tidy(self, services: Sequence[ServiceRef]) -> None:
         for service in services:
-            with suppress(OSError):  # the next look finds it again
+            with suppress(OSError, ConfigFault):  # the next look finds it again
+                check_notes(service.app_path)
                 _rotate(_log(service.app_path))
 
     def output(self, service: ServiceRef, lines: int) -> str:
         try:
-            with open(_log(service.app_path), "rb") as file:
+            check_notes(service.app_path)
+            with _open(_log(service.app_path)) as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
                 return last_lines(file.read(_TAIL_BYTES), lines, _TAIL_BYTES)
-        except OSError:
+        except (OSError, ConfigFault):
             return ""
 
     # -- units: this manager keeps none ----------------------------------------------------------
@@ -193,7 +202,7 @@ class ProcessManager:
     def stop(self, runtime: Runtime, timeout: float) -> None:
         note = self._note(runtime.app_path)
         if note is not None:
-            self._end(note, min(_stop_timeout(runtime), timeout))
+            self._end(runtime.app_path, note, min(_stop_timeout(runtime), timeout))
         survivors.end_all(survivors.carries(SERVICE_MARK, _mark(runtime.app_path)))
         _CHILDREN.reap()
         if note is not None:
@@ -202,9 +211,9 @@ class ProcessManager:
                 self._notes.pop(runtime.app_path, None)
 
     @staticmethod
-    def _end(note: _Note, patience: float) -> None:
+    def _end(app_path: str, note: _Note, patience: float) -> None:
         """TERM to its group, time to end in good order, then KILL."""
-        handle = _hold(note)
+        handle = _hold(app_path, note)
         if handle is None:
             return
         try:
@@ -267,9 +276,15 @@ def _note_path(app_path: str) -> str:
 def _read_note(path: str) -> _Note | None:
     """None for one that is damaged: the service is then started afresh, and the old one found by its mark."""
     try:
-        return _Note(**json.loads(files.read_bytes(path) or b""))
+        with _open(path) as file:
+            return _Note(**json.load(file))
     except (ValueError, TypeError):
         return None
+
+
+def _open(path: str) -> BinaryIO:
+    """For reading, unless it is a link. Raises `OSError`."""
+    return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
 
 
 # -- processes --------------------------------------------------------------------------------
@@ -296,18 +311,40 @@ def _start_time(pid: int) -> int | None:
     return found[1] if found else None
 
 
-def _is_alive(note: _Note) -> bool:
+def _is_alive(app_path: str, note: _Note) -> bool:
     found = _stat(note.pid)
-    return found is not None and found[1] == note.started and found[0] not in "ZX"
+    if found is None or found[1] != note.started or found[0] in "ZX":
+        return False
+    return _is_marked(app_path, note.pid, note.started)
 
 
-def _hold(note: _Note) -> int | None:
+def _is_marked(app_path: str, pid: int, started: int) -> bool:
+    """No note can make a service of what we did not start. A process whose environment cannot be seen,
+    or was overwritten by its title (setproctitle(3)), is not doubted.
+    """
+    try:
+        return _shows_mark(app_path, pid, started)
+    except LookupError:
+        return True
+
+
+@lru_cache(maxsize=8192)
+def _shows_mark(app_path: str, pid: int, started: int) -> bool:  # noqa: ARG001  # part of the key
+    """Asked once for each process. Raises `LookupError`, which is not kept, while nothing is to be seen:
+    for a moment during execve(2), for one.
+    """
+    if not survivors.shows_environment(pid):
+        raise LookupError(pid)
+    return survivors.carries(SERVICE_MARK, _mark(app_path))(pid)
+
+
+def _hold(app_path: str, note: _Note) -> int | None:
     """A pidfd of exactly the noted process."""
     try:
         handle = os.pidfd_open(note.pid)
     except OSError:
         return None
-    if _is_alive(note):
+    if _is_alive(app_path, note):
         return handle
     os.close(handle)
     return None
@@ -336,7 +373,7 @@ def _log(app_path: str) -> str:
 
 
 def _open_log(app_path: str) -> int:
-    os.makedirs(f"{app_path}/{NOTES}", mode=0o700, exist_ok=True)
+    make_notes(app_path)
     _rotate(_log(app_path))
     return os.open(_log(app_path), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
@@ -346,13 +383,14 @@ def _rotate(path: str) -> None:
     copytruncate. At most the last ten mebibytes are kept, so that the disk is safe from a service gone mad.
     """
     try:
-        size = os.stat(path).st_size
+        handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
         return
-    if size <= _LOG_LIMIT:
-        return
-    with open(path, "rb") as file:
+    with os.fdopen(handle, "rb") as file:
+        size = os.fstat(handle).st_size
+        if size <= _LOG_LIMIT:
+            return
         file.seek(size - _LOG_LIMIT)
         data = file.read(_LOG_LIMIT)
-    os.truncate(path, 0)
+        os.ftruncate(handle, 0)
     files.write_durably(f"{path}.1", data)

@@ -181,7 +181,8 @@ class _Child:
             sinks[self._popen.stderr] = kept_err.add
         orderly = False
         try:
-            with _Events(self._popen.pid, sinks, interrupts) as events:
+            with ExitStack() as opened:
+                events = self._listen(opened, sinks, interrupts)
                 try:
                     self._wait(events, timeout)
                     orderly = not self._timed_out
@@ -191,6 +192,19 @@ class _Child:
         finally:
             code = self._reap(sinks)
         return Ended(code, bytes(kept_out.data), bytes(kept_err.data), self._timed_out)
+
+    def _listen(
+        self, opened: ExitStack, sinks: Mapping[IO[bytes], Sink], interrupts: Sequence[ports.Interrupt]
+    ) -> _Events:
+        """Raises `OSError`, after having ended the child, when there are no file descriptors for it."""
+        try:
+            return opened.enter_context(_Events(self._popen.pid, sinks, interrupts))
+        except BaseException:
+            # Looking for survivors needs descriptors too: those of the pipes.
+            for pipe in sinks:
+                pipe.close()
+            self._clear(orderly=False)
+            raise
 
     def _wait(self, events: _Events, timeout: float) -> None:
         """Until the child itself has ended; raises `Interrupted` after having ended it."""

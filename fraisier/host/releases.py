@@ -7,6 +7,7 @@
         seals/<name>.json       the release of that name is complete
         stamp.json              what the service was last started with
         runtime/<digest>.json   how services ran, for returning to; mode 0600
+        kept/<name>/            files of the release as the commit has them, whatever its user does
 
 Everything is written beside its place, synced and renamed into it: a `kill -9` or a power cut at any
 point leaves the old or the new, and leftovers (`.new-*`, `.old-*`) that the next change removes.
@@ -18,7 +19,6 @@ import errno
 import json
 import os
 import re
-import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -29,12 +29,11 @@ from uuid import uuid4
 from ..model.errors import ConfigFault, Transient
 from ..model.ports import Runtime
 from ..model.state import Layout, ReleaseMark, Stamp, Unknown
-from . import files
+from . import files, notes
+from .notes import NOTES, check_notes
 from .runtime_notes import parse_runtime, render_runtime
 from .shared import link_shared
 from .users import User, find_user
-
-NOTES = ".fraisier"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _LEFTOVER = (".new-", ".old-")
@@ -133,7 +132,7 @@ class FileReleases:
     def runtime(self, app_path: str, digest: str) -> Runtime:
         path = _Paths(app_path).runtime(digest)
         with files.disk_errors("reading a runtime description"):
-            _check_notes(app_path)
+            check_notes(app_path)
             data = files.read_bytes(path)
         if data is None:
             raise Transient(f"{path} is not there", code="runtime_missing", hint="deploy again: it is written then")
@@ -154,6 +153,7 @@ class FileReleases:
         *,
         shared: Iterable[str] = (),
         run_as: str | None = None,
+        keep: Iterable[str] = (),
     ) -> None:
         paths = _Paths(app_path)
         final = paths.release(release)
@@ -167,6 +167,7 @@ class FileReleases:
             try:
                 os.mkdir(fresh, 0o755)
                 fill(fresh)
+                notes.keep(app_path, release, fresh, keep)  # before anybody else can write there
                 self._furnish(paths, fresh, shared, user)
                 _replace(fresh, final, paths.releases)
             except BaseException:
@@ -263,10 +264,11 @@ def _existing(path: str) -> str:
 
 
 def _make_folders(paths: _Paths) -> None:
-    os.makedirs(paths.releases, mode=0o755, exist_ok=True)
-    if not os.path.lexists(paths.notes):
-        os.mkdir(paths.notes, 0o700)
-    _check_notes(paths.app)
+    notes.check_folders(paths.app)
+    for folder in (paths.app, paths.releases):  # each by itself: only the last one gets this mode, whatever our umask
+        os.makedirs(folder, mode=0o755, exist_ok=True)
+    notes.make_notes(paths.app)
+    notes.check_folders(paths.app)
     os.makedirs(paths.seals, mode=0o700, exist_ok=True)
     os.makedirs(paths.runtimes, mode=0o700, exist_ok=True)
     _remove_leftovers(paths.releases)
@@ -276,24 +278,6 @@ def _remove_leftovers(folder: str) -> None:
     for name in os.listdir(folder):
         if name.startswith(_LEFTOVER):
             files.remove_tree(f"{folder}/{name}")
-
-
-def _check_notes(app_path: str) -> os.stat_result | None:
-    """Where `app_path` belongs to the service's user, that user could put notes of its own in our place
-    and have root start what it likes. None when there is no such folder yet.
-    """
-    path = f"{app_path}/{NOTES}"
-    try:
-        found = os.lstat(path)
-    except FileNotFoundError:
-        return None
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
-        raise ConfigFault(
-            f"{path} is not a folder of ours with mode 0700",
-            code="notes_not_ours",
-            hint="look who made it; when it may go, remove it and deploy again",
-        )
-    return found
 
 
 def _replace(fresh: str, final: str, folder: str) -> None:
@@ -312,6 +296,7 @@ def _replace(fresh: str, final: str, folder: str) -> None:
 def _remove_release(paths: _Paths, release: str) -> None:
     """The seal goes first: never a sealed release that is half removed."""
     files.unlink_durably(paths.seal(release))
+    notes.remove_kept(paths.app, release)
     path = paths.release(release)
     if os.path.lexists(path):
         old = f"{paths.releases}/.old-{uuid4().hex[:8]}"
@@ -320,8 +305,11 @@ def _remove_release(paths: _Paths, release: str) -> None:
 
 
 def _give_tree(root: str, user: User) -> None:
-    """By file descriptors and without following links: a link in a repository may point at anything."""
-    for _, folders, names, handle in os.fwalk(root):
+    """By file descriptors and without following links: a link in a repository may point at anything.
+
+    Each folder after all that is in it: its new owner could swap what is still to be given.
+    """
+    for _, folders, names, handle in os.fwalk(root, topdown=False):
         for name in (*folders, *names):
             os.chown(name, user.uid, user.gid, dir_fd=handle, follow_symlinks=False)
     os.chown(root, user.uid, user.gid, follow_symlinks=False)
@@ -332,7 +320,7 @@ def _give_tree(root: str, user: User) -> None:
 
 def _key(app_path: str) -> tuple[_Key, int]:
     """What changes whenever something that a layout is read from changes, and the youngest time in it."""
-    notes = _check_notes(app_path)
+    notes = check_notes(app_path)
     key = (
         _identity(f"{app_path}/releases"),
         notes and _identified(notes),

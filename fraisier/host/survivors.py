@@ -28,6 +28,11 @@ def carries(variable: str, value: str, *, prefix: bool = False) -> Matches:
     return lambda pid: needle in b"\0" + _environ(pid) + b"\0"
 
 
+def shows_environment(pid: int) -> bool:
+    """Whether its environment can be seen, and still holds at least one variable."""
+    return any(b"=" in part for part in _environ(pid).split(b"\0"))
+
+
 def in_session(session: int) -> Matches:
     """Only while the session's leader exists, if only as a zombie: after that the number may be another's."""
     return lambda pid: pid != session and _session_of(pid) == session

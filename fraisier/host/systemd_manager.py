@@ -14,9 +14,9 @@ from ..model.errors import ConfigFault, FraisierError, RevisionFault, Transient
 from ..model.ports import Interrupt, Runtime, ServiceRef
 from ..model.state import ServiceState, Unknown
 from ..services import units
-from . import files
+from . import files, notes
 from .interrupt import Interruption
-from .output import clean
+from .output import clean, masked
 from .processes import Ended, Processes
 from .systemd_states import PROPERTIES, parse_states
 from .users import PATH, find_user
@@ -85,7 +85,7 @@ class SystemdManager:
         try:
             wanted = self._wanted(runtime, release)
             return all(files.read_bytes(path) == content for path, content in wanted.items())
-        except (OSError, RevisionFault):
+        except (OSError, ConfigFault, RevisionFault):
             return False
 
     def install(self, runtime: Runtime, release: str) -> None:
@@ -102,8 +102,10 @@ class SystemdManager:
 
     def _wanted(self, runtime: Runtime, release: str) -> dict[str, bytes | None]:
         """By path, what each file that Fraisier keeps for a service has to hold; None: it must not be there."""
-        if runtime.service.unit_file is not None:
-            return {self._unit_path(runtime): _unit_of(release, runtime), **self._rendered_for(runtime)}
+        unit_file = runtime.service.unit_file
+        if unit_file is not None:
+            kept = notes.read_kept(runtime.app_path, os.path.basename(release), unit_file)
+            return {self._unit_path(runtime): kept, **self._rendered_for(runtime)}
         return self._rendered_for(runtime)
 
     def _rendered_for(self, runtime: Runtime) -> dict[str, bytes | None]:
@@ -176,7 +178,7 @@ class SystemdManager:
 
     def _last_words(self, runtime: Runtime) -> str:
         words = self.output(ServiceRef(runtime.service.unit, runtime.app_path), 20)
-        return f"\n{words}" if words else ""
+        return f"\n{masked(words, runtime.env.values())}" if words else ""
 
     def stop(self, runtime: Runtime, timeout: float) -> None:
         unit = runtime.service.unit
@@ -194,7 +196,7 @@ class SystemdManager:
         path = f"{runtime.app_path}/{units.ENVIRONMENT_FILE}"
         text = units.render_environment(units.service_environment(runtime, release))
         with files.disk_errors(f"writing the environment of {runtime.service.unit}"):
-            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            notes.make_notes(runtime.app_path)
             files.write_durably(path, text.encode())
 
     # -- systemctl ----------------------------------------------------------------------------
@@ -265,21 +267,6 @@ def _unknown(fault: FraisierError) -> Unknown:
 def _told(ended: Ended) -> str:
     lines = [line.strip() for line in clean(ended.stderr.decode(errors="replace")).splitlines() if line.strip()]
     return lines[0] if lines else f"systemctl exited {ended.exit_code}"
-
-
-def _unit_of(release: str, runtime: Runtime) -> bytes:
-    """The unit file in the release, as it is. Never one that a link leads to: that could be any file."""
-    path = os.path.join(release, runtime.service.unit_file or "")
-    content = None
-    if os.path.realpath(path).startswith(os.path.realpath(release) + os.sep) and os.path.isfile(path):
-        content = files.read_bytes(path)
-    if content is None:
-        raise RevisionFault(
-            f"{runtime.identifier}: there is no {runtime.service.unit_file} in the release",
-            code="unit_file_missing",
-            hint="commit the unit file, or correct unit_file",
-        )
-    return content
 
 
 def _put(path: str, content: bytes | None) -> None:

@@ -143,9 +143,12 @@ class Releases(Protocol):
         *,
         shared: Iterable[str] = (),
         run_as: str | None = None,
+        keep: Iterable[str] = (),
     ) -> None:
         """Makes an unsealed release: `fill(directory)` beside it, shared links, ownership, rename into place.
 
+        Files of it named in `keep` are first copied to where `run_as` cannot write; raises
+        `RevisionFault` when one is not there.
         Replaces an unsealed one of that name; does nothing when a sealed one is there.
         """
         ...

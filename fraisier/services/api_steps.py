@@ -56,6 +56,7 @@ def _make_release(target: ApiTarget, goal: Goal) -> list[Step]:
             target.shared,
             target.run_as,
             has_build=bool(target.build),
+            unit_file=target.service.unit_file,
         ),
     ]
     if target.build:

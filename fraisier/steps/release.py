@@ -25,6 +25,8 @@ class CreateRelease:
     shared: tuple[str, ...]
     run_as: str | None
     has_build: bool
+    unit_file: str | None = None
+    """Installed from the copy that is kept of it, never from the release."""
 
     def summary(self) -> str:
         return f"release {short(self.sha)}"
@@ -37,6 +39,7 @@ class CreateRelease:
             lambda directory: host.git.export(self.remote, self.sha, directory),
             shared=self.shared,
             run_as=self.run_as,
+            keep=() if self.unit_file is None else (self.unit_file,),
         )
         if not self.has_build:
             host.releases.seal(self.app_path, self.release, ReleaseMark(self.sha, self.build_digest, host.clock.now()))

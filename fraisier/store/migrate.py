@@ -6,12 +6,14 @@ exclusive transaction, and before it a database that has data is copied to `<fil
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
+import secrets
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -62,8 +64,52 @@ def shipped(folder: Path | None = None) -> tuple[Migration, ...]:
 
 
 def create(path: str, migrations: tuple[Migration, ...]) -> None:
-    """Makes an empty store at `path`, whole or not at all; leaves one that is already there."""
-    draft = f"{path}.new-{os.getpid()}"
+    """Makes an empty store at `path`, whole or not at all; leaves one that is already there.
+
+    Raises `StoreError` `store_corrupt` when the log of a lost database lies there: SQLite would replay it
+    into the new one.
+    """
+    with _creating(path):
+        _refuse_old_log(path)
+        _remove_drafts(path)
+        _create(path, migrations)
+
+
+@contextmanager
+def _creating(path: str) -> Iterator[None]:
+    """One creator per folder at a time, so that other drafts in it are leftovers (flock(2) of the folder)."""
+    folder = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _refuse_old_log(path: str) -> None:
+    left = [name for name in (f"{path}-wal", f"{path}-shm", f"{path}-journal") if os.path.exists(name)]
+    # The database is looked for last: one that somebody else made just now has a log too.
+    if left and not os.path.exists(path):
+        raise StoreError(
+            f"{path} is missing, but what belongs to it is there: {', '.join(left)}",
+            code="store_corrupt",
+            hint=f"Put the database back as {path}; or, when it is lost, move these aside and put a backup in its "
+            "place or start without (docs/store.md, Restore).",
+        )
+
+
+def _remove_drafts(path: str) -> None:
+    """What a creation that was cut off left; another user's is left alone."""
+    folder, name = os.path.split(os.path.abspath(path))
+    for found in os.listdir(folder):
+        if re.fullmatch(re.escape(name) + r"\.new-[0-9a-f]+(-wal|-shm|-journal)?", found):
+            with suppress(PermissionError):
+                os.unlink(os.path.join(folder, found))
+
+
+def _create(path: str, migrations: tuple[Migration, ...]) -> None:
+    # Not the process id, which is the same at every start in a container.
+    draft = f"{path}.new-{secrets.token_hex(4)}"
     os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, MODE))
     try:
         os.chmod(draft, MODE)  # whatever the umask

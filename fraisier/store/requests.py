@@ -10,7 +10,7 @@ from ..model.errors import StoreError
 from ..model.names import TargetId
 from ..model.records import EventKind, Request, RequestKind, RequestState
 from .ids import new_id
-from .values import from_json, moment, to_json
+from .values import from_json, moment, parse_moment, to_json
 
 _KINDS = {kind: kind for kind in get_args(RequestKind)}
 
@@ -60,19 +60,25 @@ WHERE s.state = ? AND s.state IN ('pending', 'taken') ORDER BY s.pk_request"""
 
 
 def in_state(connection: sqlite3.Connection, state: RequestState) -> list[Request]:
-    """The unanswered ones in `state`, oldest first."""
-    return [
-        Request(
-            id=row["id"],
-            kind=_KINDS[row["kind"]],
-            target=TargetId.parse(row["identifier"]),
-            requested_by=row["requested_by"],
-            requested_at=datetime.fromisoformat(row["requested_at"]),
-            payload=from_json(row["payload"]),
-        )
-        for row in connection.execute(_IN_STATE, (state,))
-        if row["kind"] in _KINDS
-    ]
+    """The unanswered ones in `state`, oldest first.
+
+    Rows that are no requests are passed over, so that they hold up nobody else's: the group may insert,
+    and a newer program may know other kinds.
+    """
+    found = (_parsed(row) for row in connection.execute(_IN_STATE, (state,)))
+    return [request for request in found if request is not None]
+
+
+def _parsed(row: sqlite3.Row) -> Request | None:
+    try:
+        target = TargetId.parse(row["identifier"])
+        requested_at = parse_moment(row["requested_at"])
+        payload = from_json(row["payload"])
+    except ValueError:
+        return None
+    if row["kind"] not in _KINDS or requested_at.tzinfo is None or not isinstance(payload, dict):
+        return None
+    return Request(row["id"], _KINDS[row["kind"]], target, row["requested_by"], requested_at, payload)
 
 
 def _row(connection: sqlite3.Connection, id: str) -> sqlite3.Row:

@@ -55,8 +55,9 @@ class FakeReleases:
         *,
         shared: Iterable[str] = (),
         run_as: str | None = None,
+        keep: Iterable[str] = (),
     ) -> None:
-        del shared, run_as
+        del shared, run_as, keep
         app, final = self.app(app_path), self.path(app_path, release)
         if release in app.marks and final in self.directories:
             return

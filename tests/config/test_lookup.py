@@ -25,12 +25,31 @@ def test_origin_is_that_of_the_checkout(tmp_path):
     assert MachineLookup({}).origin(checkout.path) == URL
 
 
-def test_origin_is_that_of_the_current_release(tmp_path):
+def test_a_release_says_no_origin_since_its_user_may_write_there(tmp_path):
     release = Origin(tmp_path / "app" / "releases" / "1")
     release.git("remote", "add", "origin", URL)
     (tmp_path / "app" / "current").symlink_to("releases/1")
 
-    assert MachineLookup({}).origin(str(tmp_path / "app")) == URL
+    assert MachineLookup({}).origin(str(tmp_path / "app")) is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_checkout_of_another_user_says_no_origin(tmp_path):
+    checkout = Origin(tmp_path / "app")
+    checkout.git("remote", "add", "origin", URL)
+    os.chown(tmp_path / "app" / ".git" / "config", 65534, 65534)
+
+    assert MachineLookup({}).origin(checkout.path) is None
+
+
+def test_a_link_to_a_git_configuration_says_no_origin(tmp_path):
+    checkout = Origin(tmp_path / "app")
+    checkout.git("remote", "add", "origin", URL)
+    config = tmp_path / "app" / ".git" / "config"
+    config.rename(tmp_path / "config")
+    config.symlink_to(tmp_path / "config")
+
+    assert MachineLookup({}).origin(checkout.path) is None
 
 
 def test_there_is_no_origin_without_a_checkout_or_a_remote(tmp_path):

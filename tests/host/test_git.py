@@ -22,12 +22,13 @@ import pytest
 from fraisier.host import git_faults
 from fraisier.host.git import GitRemotes
 from fraisier.host.interrupt import Interruption
+from fraisier.host.mirrors import PACKS
 from fraisier.host.processes import Processes
 from fraisier.model import config
 from fraisier.model.errors import ConfigFault, Interrupted, Transient
 from tests.support.certificates import self_signed
 from tests.support.gitrepo import Origin
-from tests.support.waiting import pids_with
+from tests.support.waiting import pids_with, until
 
 GONE = "1" * 40
 
@@ -436,6 +437,77 @@ def test_what_a_killed_daemon_was_making_is_swept(git: GitRemotes, origin: Origi
     assert git.has(origin.path, origin.head())
 
 
+def test_what_a_killed_fetch_left_in_a_mirror_goes_before_the_next_one(
+    git: GitRemotes, origin: Origin, tmp_path: Path
+) -> None:
+    git.fetch(origin.path, "main", origin.head(), Interruption())
+    mirror = mirror_of(tmp_path / "state")
+    pack = next(mirror.glob("objects/pack/*.pack"))
+    (mirror / "objects" / "ab").mkdir()
+    left = [
+        *(mirror / "objects" / "pack" / name for name in ("tmp_pack_Ab3", "tmp_idx_Ab3", ".tmp-17-pack-0a.pack")),
+        *(mirror / name for name in ("objects/ab/tmp_obj_Ab3", "gc.pid", "packed-refs.lock")),
+        pack.with_suffix(".keep"),
+    ]
+    for path in left:
+        path.write_bytes(b"half")
+
+    git.fetch(origin.path, "main", origin.commit(), Interruption())
+
+    assert [path for path in left if path.exists()] == []
+    assert pack.exists()
+
+
+def test_a_mirror_of_many_packs_is_packed_beside_the_fetch(git: GitRemotes, origin: Origin, tmp_path: Path) -> None:
+    git.fetch(origin.path, "main", origin.head(), Interruption())
+    crowd(mirror_of(tmp_path / "state"))
+
+    git.fetch(origin.path, "main", origin.commit(), Interruption())
+
+    until(lambda: len(list(mirror_of(tmp_path / "state").glob("objects/pack/*.pack"))) == 1)
+    until(lambda: not any(thread.name == "git-gc" for thread in threading.enumerate()))
+    assert git.has(origin.path, origin.head())
+
+
+def test_a_fetch_does_not_wait_for_the_packing_of_its_mirror(origin: Origin, tmp_path: Path) -> None:
+    git = remotes(tmp_path / "state", timeout=5)
+    git.fetch(origin.path, "main", origin.head(), Interruption())
+    mirror = mirror_of(tmp_path / "state")
+    crowd(mirror)
+    # A packing without an end: git runs this hook, from its own folder, before it packs.
+    hook = tmp_path / "hooks" / "pre-auto-gc"
+    hook.parent.mkdir()
+    hook.write_text(f"#!/bin/sh\ntouch {tmp_path}/packing\nexec sleep 60\n")
+    hook.chmod(0o755)
+    subprocess.run(["git", f"--git-dir={mirror}", "config", "core.hooksPath", str(hook.parent)], check=True)
+
+    git.fetch(origin.path, "main", origin.commit(), Interruption())
+    until((tmp_path / "packing").exists)
+    hook.unlink()
+    sha = origin.commit()
+    git.fetch(origin.path, "main", sha, Interruption())
+
+    assert git.has(origin.path, sha)
+    until(lambda: not any(thread.name == "git-gc" for thread in threading.enumerate()))
+
+
+def crowd(mirror: Path) -> None:
+    """More packs than git's limit, each of one commit."""
+    for number in range(PACKS + 1):
+        commit = subprocess.run(
+            ["git", f"--git-dir={mirror}", "hash-object", "-w", "--stdin"],
+            input=f"{number}".encode(),
+            check=True,
+            capture_output=True,
+        ).stdout
+        subprocess.run(
+            ["git", f"--git-dir={mirror}", "pack-objects", "-q", str(mirror / "objects" / "pack" / "pack")],
+            input=commit,
+            check=True,
+            capture_output=True,
+        )
+
+
 KILLED = """
 import sys
 from datetime import timedelta
@@ -578,6 +650,20 @@ def test_the_log_lists_what_is_new_newest_first(git: GitRemotes, origin: Origin)
     assert log[0].at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     assert len(git.log(origin.path, None, origin.head(), 2)) == 2
     assert git.log(origin.path, GONE, origin.head(), 2) == ()
+
+
+@pytest.mark.parametrize("date", ["99999999999999 +0000", ""])
+def test_a_commit_whose_date_is_none_is_in_the_log_all_the_same(git: GitRemotes, origin: Origin, date: str) -> None:
+    raw = origin.folder / "raw"
+    tree = origin.git("rev-parse", "HEAD^{tree}")
+    raw.write_text(f"tree {tree}\nauthor Ann <a@b> {date}\ncommitter Ann <a@b> 1 +0000\n\nodd\n")
+    odd = origin.git("hash-object", "-t", "commit", "-w", "--literally", str(raw))
+    origin.git("update-ref", "refs/heads/main", odd)
+    git.fetch(origin.path, "main", odd, Interruption())
+
+    (commit,) = git.log(origin.path, None, odd, 10)
+
+    assert (commit.subject, commit.author, commit.at) == ("odd", "Ann", datetime.fromtimestamp(0, UTC))
 
 
 def test_reading_leaves_no_process_and_no_file_descriptor(git: GitRemotes, origin: Origin) -> None:

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import itertools
+import re
+import tracemalloc
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fraisier.host.output import HEAD, LAST, CappedLog, Masker, clean, last_lines, secrets_of
+from fraisier.host.output import HEAD, LAST, CappedLog, Masker, clean, last_lines, masked, secrets_of
 from fraisier.model.errors import ConfigFault, Transient
 from fraisier.model.secret import Secret
 
@@ -34,6 +36,70 @@ def test_the_longer_of_two_secrets_is_masked_whole() -> None:
     masker = Masker([b"abcd", b"abcdefgh"])
 
     assert masker.feed(b"x abcdefgh y") + masker.flush() == b"x *** y"
+
+
+@given(
+    secrets=st.lists(st.text("ab", min_size=4, max_size=9), min_size=1, max_size=4),
+    stream=st.text("abc", max_size=60),
+    cuts=st.lists(st.integers(min_value=0, max_value=60), max_size=60),
+)
+def test_masking_of_a_stream_is_that_of_the_whole_text(secrets: list[str], stream: str, cuts: list[int]) -> None:
+    whole = re.sub("|".join(sorted(secrets, key=len, reverse=True)), "***", stream)
+
+    shown = fed(Masker(map(str.encode, secrets)), stream.encode(), cuts)
+
+    assert shown.decode() == whole
+    assert not any(secret in shown.decode() for secret in secrets)
+
+
+@given(cuts=st.lists(st.integers(min_value=0, max_value=70), max_size=70))
+def test_a_secret_that_another_one_begins_with_is_masked_whole_however_it_is_cut(cuts: list[int]) -> None:
+    masker = Masker([b"hunter2", b"hunter2-longer-secret"])
+
+    shown = fed(masker, b"a hunter2-longer-secret b hunter2-longer c hunter2", cuts)
+
+    assert shown == b"a *** b ***-longer c ***"
+
+
+def fed(masker: Masker, stream: bytes, cuts: list[int]) -> bytes:
+    edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
+    return b"".join(masker.feed(stream[a:b]) for a, b in itertools.pairwise(edges)) + masker.flush()
+
+
+def test_only_what_may_be_the_beginning_of_a_secret_waits() -> None:
+    masker = Masker([SECRET])
+
+    assert masker.feed(b"building ... hunt") == b"building ... "
+
+
+def test_a_long_secret_costs_little_memory() -> None:
+    secret = bytes(n * n % 251 for n in range(30_000))
+    tracemalloc.start()
+    try:
+        masker = Masker([secret])
+        shown = b"".join(masker.feed(part) for part in (b"x", secret[:20_000], secret[20_000:], b"y"))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert shown + masker.flush() == b"x***y"
+    assert most < 16 << 20
+
+
+def test_the_last_lines_of_a_command_without_a_log_are_complete() -> None:
+    log = CappedLog(None, Masker([SECRET]))
+
+    log.add(b"failed: hunt")
+    log.close()
+
+    assert log.tail() == "failed: hunt"
+
+
+def test_text_is_masked_by_the_values_of_an_environment() -> None:
+    values = ["plain", Secret("hunter2"), Secret("hunter2-longer-secret")]
+
+    assert masked("plain é hunter2-longer-secret hunter2", values) == "plain é *** ***"
+    assert masked("nothing is secret", ["plain"]) == "nothing is secret"
 
 
 def test_short_values_are_not_masked_and_lines_of_long_ones_are() -> None:

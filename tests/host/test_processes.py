@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -188,3 +189,40 @@ def test_a_starting_daemon_kills_what_a_killed_predecessor_left_and_nothing_else
     assert is_alive(stranger.pid)
     stranger.kill()
     stranger.wait()
+
+
+WITHOUT_DESCRIPTORS = """\
+import os, resource, subprocess, sys, uuid
+from fraisier.host import processes as module
+
+def start_and_use_up(*args, **kwargs):
+    child = started(*args, **kwargs)
+    print(child.pid, flush=True)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    try:
+        while True:
+            os.dup(0)
+    except OSError:
+        return child
+
+started, module._start = module._start, start_and_use_up
+try:
+    module.Processes(uuid.uuid4().hex, grace=5).run(sys.argv[1:], env=dict(os.environ), timeout=60)
+except OSError as error:
+    print(error.errno)
+"""
+
+
+def test_a_child_that_cannot_be_watched_for_lack_of_descriptors_is_ended(tmp_path: Path) -> None:
+    seconds = unique_sleep()
+
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_DESCRIPTORS, "sh", "-c", f"setsid sleep {seconds} & exec sleep {seconds}"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+    assert done.stdout.splitlines()[1:] == [str(errno.EMFILE)], done.stderr
+    assert not is_alive(int(done.stdout.splitlines()[0]))
+    assert not pids_with(seconds)

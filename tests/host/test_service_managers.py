@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from fraisier.host import notes
 from fraisier.host.interrupt import Interruption
 from fraisier.host.managers import MANAGERS
 from fraisier.host.processes import Processes
@@ -424,6 +425,7 @@ def test_a_unit_file_of_the_repository_is_installed_as_it_is_and_kept(system: Pl
         f"ExecStart=/bin/sh -c 'echo $A >{system.release.parent}/a; exec sleep 1000'\n"
         "[Install]\nWantedBy=multi-user.target\n".replace("%", "%%")
     )
+    notes.keep(str(system.app), SHA, str(system.release), ["deploy/shop.service"])
     runtime = replace(
         system.runtime(env={"A": "from the drop-in"}), service=Service(system.unit, unit_file="deploy/shop.service")
     )
@@ -432,12 +434,15 @@ def test_a_unit_file_of_the_repository_is_installed_as_it_is_and_kept(system: Pl
     system.start(runtime)
 
     assert (UNITS / system.unit).read_text() == unit_file.read_text()
+    text = unit_file.read_text()
+    unit_file.write_text("[Service]\nExecStart=/bin/what-the-user-wants\n")
     assert system.manager.unit_matches(runtime, str(system.release))
     assert system.state.enabled
     assert system.state.run == "running"
     (UNITS / system.unit).write_text("[Service]\n")
     assert not system.manager.unit_matches(runtime, str(system.release))
-    (UNITS / system.unit).write_text(unit_file.read_text())
+    (UNITS / system.unit).write_text(text)
+    assert system.manager.unit_matches(runtime, str(system.release))
     assert (UNITS / f"{system.unit}.d" / "50-fraisier.conf").exists()
 
     without = replace(runtime, env={})
@@ -448,7 +453,7 @@ def test_a_unit_file_of_the_repository_is_installed_as_it_is_and_kept(system: Pl
 
 @pytest.mark.systemd
 @pytest.mark.slow
-def test_a_unit_file_that_is_not_there_or_leads_outside_is_the_revisions_fault(system: Place) -> None:
+def test_a_unit_file_that_was_not_kept_is_the_revisions_fault(system: Place) -> None:
     (system.release / "link.service").symlink_to("/etc/passwd")
 
     for name in ("not-there.service", "link.service", "../../../x.service"):
@@ -504,6 +509,21 @@ def test_a_service_that_never_says_it_is_ready_is_told_with_its_last_words(syste
 
 @pytest.mark.systemd
 @pytest.mark.slow
+def test_last_words_are_told_without_the_secrets_in_them(system: Place) -> None:
+    secret = f"s3cret-{uuid.uuid4().hex}"
+    runtime = system.runtime(secret, type="notify", env={"TOKEN": Secret(secret)}, stop_timeout=timedelta(seconds=0.5))
+    system.manager.install(runtime, str(system.release))
+
+    with pytest.raises(RevisionFault) as caught:
+        system.manager.restart(runtime, str(system.release), 1, Interruption())
+
+    assert "hello from 0123 ***" in str(caught.value)
+    assert secret not in str(caught.value)
+    system.manager.stop(runtime, 10)
+
+
+@pytest.mark.systemd
+@pytest.mark.slow
 def test_restarts_by_systemd_itself_are_counted(system: Place) -> None:
     pid = system.start_up(system.runtime(restart="always"))
     os.kill(pid, 9)
@@ -516,6 +536,7 @@ def test_restarts_by_systemd_itself_are_counted(system: Place) -> None:
 def test_instances_of_a_template_are_installed_by_their_template(system: Place) -> None:
     unit_file = system.release / "shop@.service"
     unit_file.write_text("[Service]\nExecStart=/bin/sleep 100%i\n[Install]\nWantedBy=multi-user.target\n")
+    notes.keep(str(system.app), SHA, str(system.release), ["shop@.service"])
     place = Place(system.manager, system.app, "shop@1.service")
     runtime = replace(place.runtime(), service=Service("shop@1.service", unit_file="shop@.service"))
 

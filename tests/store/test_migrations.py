@@ -142,6 +142,27 @@ def test_reading_does_not_upgrade(path: str) -> None:
         assert upgraded.status_rows() == []
 
 
+@pytest.mark.parametrize("suffix", ["-wal", "-shm", "-journal"])
+def test_no_store_is_made_where_the_log_of_a_lost_one_would_be_replayed_into_it(path: str, suffix: str) -> None:
+    Path(path + suffix).write_bytes(b"old")
+
+    with pytest.raises(StoreError, match="is missing, but") as refusal:
+        SqliteStore.open(path, create=True)
+
+    assert refusal.value.code == "store_corrupt"
+    assert "move these aside" in refusal.value.hint
+    assert os.listdir(os.path.dirname(path)) == [os.path.basename(path) + suffix]
+
+
+def test_what_a_creation_that_was_cut_off_left_stands_in_no_way_and_goes(path: str) -> None:
+    for name in (f"new-{os.getpid()}", f"new-{os.getpid()}-wal", "new-0a1b2c3d", "new-by-hand"):
+        Path(f"{path}.{name}").write_bytes(b"half")
+
+    SqliteStore.open(path, create=True).close()
+
+    assert {name.partition(".new-")[2] for name in os.listdir(os.path.dirname(path))} == {"", "by-hand"}
+
+
 def test_creating_leaves_a_store_that_is_already_there(store: SqliteStore, path: str) -> None:
     deploy(store)
 

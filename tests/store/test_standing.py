@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing as closed
+
 import pytest
 
 from fraisier.model.errors import StoreError
@@ -123,6 +126,35 @@ def test_requests_come_oldest_first(store: SqliteStore) -> None:
     store.add_request(request("a", OTHER, kind="retry"))
 
     assert [asked.id for asked in store.pending_requests()] == ["z", "a"]
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("identifier", "nonsense"),
+        ("requested_at", "yesterday"),
+        ("requested_at", "2026-01-02T03:04:05"),
+        ("payload", "[1]"),
+        ("kind", "dance"),
+    ],
+)
+def test_a_row_that_is_no_request_holds_up_nobody_elses(store: SqliteStore, path: str, column: str, value: str) -> None:
+    row = {
+        "id": "bad",
+        "identifier": "a/b",
+        "kind": "deploy",
+        "requested_by": "",
+        "requested_at": "2026-01-02T03:04:05Z",
+        "payload": "{}",
+    } | {column: value}
+    with closed(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            f"INSERT INTO tb_requests ({', '.join(row)}) VALUES (?, ?, ?, ?, ?, ?)",
+            tuple(row.values()),
+        )
+    store.add_request(request("good"))
+
+    assert [asked.id for asked in store.pending_requests()] == ["good"]
 
 
 def test_the_same_request_is_not_recorded_twice(store: SqliteStore) -> None:

@@ -93,6 +93,7 @@ def _surveyor(assembly: Assembly) -> Surveyor:
         clock=assembly.host.clock,
         workers=1,
         ended=refuse,
+        gone=refuse,
     )
     exits = ExitWatch(refuse)
     return Surveyor(
@@ -106,6 +107,7 @@ def _surveyor(assembly: Assembly) -> Surveyor:
         report=refuse,
         jitter=lambda: 0.5,
         looked=lambda _: None,
+        store_answers=lambda _: None,
     )
 
 

@@ -25,19 +25,14 @@ if TYPE_CHECKING:
 def explain(options: Options, fraise: str, environment: str | None, offline: bool, as_json: bool) -> None:
     """Why a target is as it is: desired, observed, recorded, what follows, and the last attempts."""
     from ..daemon.assembly import assemble
-    from ..model.errors import ConfigFault
     from ..model.state import Unknown
     from ..reconcile.desire import Heads
     from ..reconcile.look import Eyes, ask_remotes
     from .console import console
-    from .selection import select_one
+    from .selection import select_usable
 
     assembly = assemble(config=options.config, state=options.state, mode="read")
-    id = select_one((*assembly.config.targets, *assembly.loaded.held), fraise, environment)
-    if id in assembly.loaded.held:
-        problems = "\n".join(str(problem) for problem in assembly.loaded.held[id])
-        raise ConfigFault(f"{id} is held by its configuration:\n{problems}", code="config_invalid")
-    target = assembly.config.targets[id]
+    target = select_usable(assembly, fraise, environment)
     now = assembly.host.clock.now()
     heads = (
         Heads(Unknown("offline", "not asked (--offline)", now), now)

@@ -28,17 +28,20 @@ def logs(
     follow: bool,
 ) -> None:
     """The output of a deployment's commands, or of the service itself."""
-    from ..daemon.assembly import assemble
+    from ..host.output import masked
     from ..model.ports import ServiceRef
-    from .selection import select_one
+    from .memory import remember
+    from .selection import select_one, select_usable
 
-    assembly = assemble(config=options.config, state=options.state, mode="read")
-    target = assembly.config.targets[select_one(tuple(assembly.config.targets), fraise, environment)]
+    assembly, known = remember(options)
     if service:
+        target = select_usable(assembly, fraise, environment)
         reference = ServiceRef(target.service.unit, target.app_path)
-        _print_and_follow(lambda: assembly.host.services.output(reference, lines), follow)
+        services, secrets = assembly.host.services, target.env.values()
+        _print_and_follow(lambda: masked(services.output(reference, lines), secrets), follow)
         return
-    files = [assembly.paths.attempt_log(id) for id in _attempts(assembly, str(target.id), deployment)]
+    identifier = str(select_one(known, fraise, environment))
+    files = [assembly.paths.attempt_log(id) for id in _attempts(assembly, identifier, deployment)]
     _print_and_follow(lambda: _tail(files, lines), follow)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection
 
-from ..model.errors import Refused
+from ..daemon.assembly import Assembly
+from ..model.config import Target
+from ..model.errors import ConfigFault, Refused
 from ..model.names import TargetId
 
 
@@ -34,6 +36,15 @@ def select_one(known: Collection[TargetId], fraise: str, environment: str | None
             hint=f"name one, such as: {chosen[0].fraise} {chosen[0].environment}",
         )
     return chosen[0]
+
+
+def select_usable(assembly: Assembly, fraise: str, environment: str | None) -> Target:
+    """Exactly one target that can be acted on; raises `ConfigFault` with the problems of one that is held by them."""
+    id = select_one((*assembly.config.targets, *assembly.loaded.held), fraise, environment)
+    if id in assembly.loaded.held:
+        problems = "\n".join(str(problem) for problem in assembly.loaded.held[id])
+        raise ConfigFault(f"{id} is held by its configuration:\n{problems}", code="config_invalid")
+    return assembly.config.targets[id]
 
 
 def _one_of(names: list[str], given: str, what: str) -> str:

@@ -18,11 +18,12 @@ from rich.markup import escape
 from ..daemon.assembly import Assembly
 from ..daemon.desk import Desk
 from ..host.interrupt import Interruption
+from ..model.config import Target
 from ..model.errors import StoreError
 from ..model.names import TargetId
 from ..model.records import Request, RequestKind, RequestState
 from ..planning.order import dependencies_first
-from ..reconcile.cycle import Reconciler, close_interrupted
+from ..reconcile.cycle import Cycled, Reconciler, close_interrupted
 from ..reconcile.look import Eyes
 from ..store import DaemonLock, poke
 from .failures import FAILED, NEEDS_A_PERSON, explain_failure
@@ -70,11 +71,13 @@ class Work:
         for request in requests:
             store.add_request(request)
         try:
-            with self._lock_if_free() as alone:
-                if alone:
-                    self._do_alone(requests, follower)
-                else:
-                    self._wait_for_daemon(requests, follower)
+            while not self._is_answered(requests):
+                with self._lock_if_free() as alone:
+                    if alone:
+                        self._do_alone(requests, follower)
+                    else:
+                        self._wait_for_holder(requests, follower)
+            follower.show_new()
         finally:
             follower.close()
         return self._answers(requests)
@@ -82,24 +85,20 @@ class Work:
     def _lock_if_free(self) -> _Claim:
         return _Claim(DaemonLock(str(self.assembly.paths.store)))
 
-    # -- with a daemon
+    # -- with a daemon, or another command that is at work just now
 
-    def _wait_for_daemon(self, requests: Sequence[Request], follower: Follower) -> None:
+    def _wait_for_holder(self, requests: Sequence[Request], follower: Follower) -> None:
+        """Until everything is answered, or who held the lock has gone: then it is this process's turn."""
         poke(str(self.assembly.paths.store))
         pause = threading.Event()
-        while not all(self._is_answered(request) for request in requests):
+        lock = DaemonLock(str(self.assembly.paths.store))
+        while not self._is_answered(requests) and lock.holder() is not None:
             follower.show_new()
-            if DaemonLock(str(self.assembly.paths.store)).holder() is None:
-                raise StoreError(
-                    "the daemon ended before it had answered",
-                    code="daemon_gone",
-                    hint="it goes on after its next start; see: fraisier history",
-                )
             pause.wait(GLANCE)
-        follower.show_new()
 
-    def _is_answered(self, request: Request) -> bool:
-        return self.assembly.store.request_state(request.id)[0] not in ("pending", "taken")
+    def _is_answered(self, requests: Sequence[Request]) -> bool:
+        states = (self.assembly.store.request_state(request.id)[0] for request in requests)
+        return all(state not in ("pending", "taken") for state in states)
 
     # -- without one
 
@@ -147,10 +146,19 @@ class Work:
             if id not in wanted:
                 continue
             self.interrupt.check()
-            asked = desk.next_of(id)
-            target = self.assembly.config.targets[id]
-            cycled = reconciler.cycle(target, "request", self.interrupt, request=asked[0] if asked else None)
-            desk.answer(asked, cycled)
+            asked, cycled = desk.next_of(id), None
+            try:
+                cycled = self._cycle(reconciler, self.assembly.config.targets[id], asked)
+            finally:
+                desk.answer(asked, cycled)
+
+    def _cycle(self, reconciler: Reconciler, target: Target, asked: Sequence[Request]) -> Cycled:
+        """Once more where the first was superseded: by a newer head, or by a rewind that the fetch revealed."""
+        request = asked[0] if asked else None
+        cycled = reconciler.cycle(target, "request", self.interrupt, request=request)
+        if cycled.outcome != "superseded":
+            return cycled
+        return reconciler.cycle(target, "request", self.interrupt, request=request)
 
     def _in_order(self) -> tuple[TargetId, ...]:
         targets = self.assembly.config.targets

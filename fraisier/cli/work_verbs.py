@@ -103,11 +103,11 @@ def rollback(options: Options, fraise: str, environment: str | None, to: str | N
     from ..reconcile.look import ask_remotes
     from ..reconcile.requests import rollback_payload
     from .console import console
-    from .selection import select_one
+    from .selection import select_usable
     from .work import Work, request_for
 
     assembly = assemble(config=options.config, state=options.state, mode="write")
-    target = assembly.config.targets[select_one(tuple(assembly.config.targets), fraise, environment)]
+    target = select_usable(assembly, fraise, environment)
     heads = ask_remotes(assembly.host, [target])[target.remote]
     present = heads.sha(target.branch)
     if present is None:
@@ -125,11 +125,11 @@ def _ask_for(options: Options, kind: Any, fraise: str, environment: str | None, 
     from ..daemon.assembly import assemble
     from ..host.interrupt import Interruption
     from .console import console
-    from .selection import select_one
+    from .selection import select_usable
     from .work import Work, request_for
 
     assembly = assemble(config=options.config, state=options.state, mode="write")
-    target = select_one(tuple(assembly.config.targets), fraise, environment)
+    target = select_usable(assembly, fraise, environment).id
     work = Work(assembly, console(options), Interruption())
     sys.exit(work.carry_out([request_for(assembly, kind, target, payload)]))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ..config import Loaded, Problem
 from ..model.config import Config
 from ..model.names import TargetId
-from ..model.plan import ReasonCode
+from ..model.plan import Hold, ReasonCode
 from ..model.records import Status
 
 
@@ -24,20 +24,37 @@ class InForce:
         return cls(config, loaded.held)
 
     def after(self, loaded: Loaded) -> InForce | None:
-        """What is in force after the files were edited; None when they say nothing usable, and all stays."""
-        return None if loaded.config is None else InForce(self._keeping_server(loaded.config), loaded.held)
+        """What is in force after the files were edited; None when they say nothing usable, and all stays.
 
-    def _keeping_server(self, config: Config) -> Config:
-        """`server` and how git is spoken to are wired at the start; everything else changes at once."""
-        return replace(config, server=self.config.server)
+        `server` is wired at the start and stays as it was; a target with problems stays as it was
+        last good, held: it is watched and repaired, and nothing new is deployed to it.
+        """
+        if loaded.config is None:
+            return None
+        last_good = {id: self.config.targets[id] for id in loaded.held if id in self.config.targets}
+        targets = {**loaded.config.targets, **last_good}
+        return InForce(replace(loaded.config, server=self.config.server, targets=targets), loaded.held)
+
+    def holds(self) -> Mapping[TargetId, Hold]:
+        """By its first problem, which names file, line and column."""
+        return {target: _hold(problems) for target, problems in self.held.items()}
 
     def statuses(self) -> list[Status]:
-        """How held targets are shown: by their first problem, which names file, line and column."""
-        return [_held(target, problems) for target, problems in self.held.items()]
+        """How targets are shown that no look can be had of: held, and never good since the start."""
+        return [
+            _held(target, _hold(problems))
+            for target, problems in self.held.items()
+            if target not in self.config.targets
+        ]
 
 
-def _held(target: TargetId, problems: tuple[Problem, ...]) -> Status:
+def _hold(problems: tuple[Problem, ...]) -> Hold:
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    to_go_on = f"mend {problems[0].file}; all problems: fraisier validate"
+    return Hold(ReasonCode.CONFIG_INVALID, f"{problems[0]}{more}", to_go_on)
+
+
+def _held(target: TargetId, hold: Hold) -> Status:
     return Status(
         id=target,
         type="",
@@ -45,7 +62,7 @@ def _held(target: TargetId, problems: tuple[Problem, ...]) -> Status:
         desired=None,
         sync="held",
         health="unknown",
-        reason_code=ReasonCode.CONFIG_INVALID.value,
-        reason_message=f"{problems[0]}{more}",
-        to_go_on=f"mend {problems[0].file}; all problems: fraisier validate",
+        reason_code=hold.code.value,
+        reason_message=hold.message,
+        to_go_on=hold.to_go_on,
     )

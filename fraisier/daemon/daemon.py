@@ -25,16 +25,20 @@ from ..model.names import TargetId, short
 from ..model.records import Request
 from ..model.state import Head, ProbeResult
 from ..reconcile.cycle import Cycled, Reconciler, close_interrupted
+from ..reconcile.desire import Heads
 from ..reconcile.look import Eyes
 from ..reconcile.loop import Loop, Session
 from ..reconcile.queue import Wake
 from ..sources.exits import ExitWatch
-from ..sources.watch import watch_configuration
+from ..sources.watch import fingerprint, watch_configuration
 from ..store import Waker, drain
 from .assembly import Assembly
 from .configuration import InForce
 from .desk import Desk
 from .surveyor import Surveyor
+
+STORE_PAUSE = 1.0
+"""Seconds until requests are looked for again after the store failed."""
 
 log = structlog.get_logger()
 
@@ -51,6 +55,7 @@ class Daemon:
     surveyor: Surveyor = field(init=False)
     reconciler: Reconciler = field(init=False)
     stopping: asyncio.Event = field(init=False)
+    _event_loop: asyncio.AbstractEventLoop = field(init=False)
     probes: dict[TargetId, ProbeResult] = field(default_factory=dict)
     ready: bool = False
     failed: bool = False
@@ -72,6 +77,7 @@ class Daemon:
         self._start(serve(application(self._readiness), listener, self.stopping))
         self._start(watch_configuration(self.assembly.config_path, self._reload, self.stopping))
         self._start(self._watchdog(notify))
+        self._start(self._look_at_files())
         self._start(self._receive_requests())
         self._start(self.surveyor.run())
         self.ready = True
@@ -100,6 +106,7 @@ class Daemon:
     def _wire(self) -> None:
         assembly = self.assembly
         self.stopping = asyncio.Event()
+        self._event_loop = asyncio.get_running_loop()
         self.in_force = InForce.first(assembly.config, assembly.loaded)
         self.desk = Desk(assembly.store, assembly.host.clock, lambda: self.config)
         self.reconciler = assembly.reconciler(self._eyes, self._report)
@@ -111,6 +118,7 @@ class Daemon:
             clock=assembly.host.clock,
             workers=self.config.server.workers,
             ended=self._ended,
+            gone=self._gone,
         )
         self.surveyor = Surveyor(
             host=assembly.host,
@@ -122,11 +130,12 @@ class Daemon:
             probes=self.probes,
             report=self._report,
             jitter=self.reconciler.jitter,
-            looked=self._keep_held,
+            looked=self._look_again_at_held,
+            store_answers=self._store_answers,
         )
 
     def _eyes(self) -> Eyes:
-        return Eyes(self.assembly.host, self.assembly.store, self.config, self.probes)
+        return Eyes(self.assembly.host, self.assembly.store, self.config, self.probes, self.in_force.holds())
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -158,17 +167,16 @@ class Daemon:
         closed = await asyncio.to_thread(close_interrupted, self.assembly.store, self.assembly.host)
         if closed:
             log.warning("attempts.interrupted", count=closed)
-        again = await asyncio.to_thread(self.desk.recover)
         await asyncio.to_thread(self._show_held)
-        self.loop.wake(again, "request")
 
     # -- one cycle, on a worker thread
 
     def _cycle(self, target: Target, wake: Wake, session: Session) -> Cycled | None:
         requests = self.desk.next_of(target.id)
+        self.probes.pop(target.id, None)  # of what ran before
         cycled: Cycled | None = None
         try:
-            heads = self.surveyor.heads_for(target, wake.trigger) or self.reconciler.ask(target)
+            heads = self.surveyor.heads_for(target, wake.trigger) or self._ask(target)
             session.desired = heads.sha(target.branch)
             cycled = self.reconciler.cycle(
                 target,
@@ -177,8 +185,7 @@ class Daemon:
                 heads=heads,
                 request=requests[0] if requests else None,
             )
-            self._keep_held([target.id])
-            self.store_problem = ""
+            self._store_answers(None)
         except StoreError as error:
             self._store_failed(error, target=str(target.id))
         except Exception as error:  # noqa: BLE001 - the edge of a cycle: the other targets go on
@@ -186,16 +193,35 @@ class Daemon:
         self._answer(requests, cycled)
         return cycled
 
+    def _ask(self, target: Target) -> Heads:
+        heads = self.reconciler.ask(target)
+        self.surveyor.remember(target.remote, heads)
+        return heads
+
     def _answer(self, requests: tuple[Request, ...], cycled: Cycled | None) -> None:
-        """A request whose answer cannot be written stays taken: the next start takes it up again."""
+        """A request that was superseded is for the cycle that follows to answer, as is one whose answer
+        cannot be written.
+        """
+        if cycled is not None and cycled.outcome == "superseded":
+            self.desk.put_back(requests)
+            return
         try:
             self.desk.answer(requests, cycled)
         except StoreError as error:
             self._store_failed(error)
 
+    def _gone(self, target: TargetId) -> None:
+        """It left the configuration while it waited; whoever asked for it is told."""
+        why = f"{target} is not in the configuration any more; see: fraisier validate"
+        self._start(asyncio.to_thread(self.desk.decline, [target], why))
+
+    def _store_answers(self, error: StoreError | None) -> None:
+        """What `/readyz` says of the store: how it answered last."""
+        self.store_problem = "" if error is None else str(error)
+
     def _store_failed(self, error: StoreError, **what: str) -> None:
         """What cannot be journalled is not done; it is tried again at the next look."""
-        self.store_problem = str(error)
+        self._store_answers(error)
         log.error("store.failed", code=error.code, message=str(error), hint=error.hint, **what)
 
     def _ended(self, target: Target, cycled: Cycled) -> None:
@@ -230,19 +256,33 @@ class Daemon:
                     self.loop.wake(await asyncio.to_thread(self.desk.receive), "request")
                 except StoreError as error:
                     self._store_failed(error)
+                    loop.call_later(STORE_PAUSE, poked.set)
         finally:
             loop.remove_reader(pipe)
             os.close(pipe)
 
-    async def _reload(self) -> None:
+    async def _look_at_files(self) -> None:
+        """Finds edits that no notice came of: behind a link, in a folder that was replaced, at the start."""
+        seen: object = None
+        while True:
+            now = await asyncio.to_thread(fingerprint, self.assembly.config_path)
+            if now != seen:
+                await self._reload(edited=False)
+            seen = now
+            await asyncio.sleep(self.config.git.poll.total_seconds())
+
+    async def _reload(self, *, edited: bool = True) -> None:
+        """`edited`: somebody did something, and is told that it was read even when it says the same."""
         try:
             loaded = await asyncio.to_thread(self.assembly.reload)
         except ConfigFault as error:
             log.error("config.kept", message=str(error), hint=error.hint)
             return
+        after = self.in_force.after(loaded)
+        if after == self.in_force and not edited:
+            return
         for problem in loaded.problems:
             log.error("config.problem", problem=str(problem))
-        after = self.in_force.after(loaded)
         if after is None:
             log.error("config.kept", message="the configuration says nothing usable; the last good one stays in force")
             return
@@ -253,12 +293,14 @@ class Daemon:
         except StoreError as error:
             self._store_failed(error)
         log.info("config.loaded", targets=len(after.config.targets), held=len(after.held), changed=len(changed))
-        self.surveyor.hurry(changed)
+        self.loop.wake([*changed, *(id for id in after.held if id in after.config.targets)], "config")
+        self.surveyor.hurry()
 
-    def _keep_held(self, looked: Iterable[TargetId]) -> None:
-        """A look that began before the configuration came to hold its target does not have the last word."""
-        if any(target in self.in_force.held for target in looked):
-            self._show_held()
+    def _look_again_at_held(self, looked: Iterable[TargetId]) -> None:
+        """A survey that began before the configuration came to hold its targets has not the last word."""
+        held = [target for target in looked if target in self.in_force.held]
+        if held:
+            self._event_loop.call_soon_threadsafe(self.loop.wake, held, "config")
 
     def _show_held(self) -> None:
         self.assembly.store.save_status(self.in_force.statuses(), self.assembly.host.clock.now())

@@ -11,57 +11,72 @@ from ..model.config import Config
 from ..model.errors import Refused
 from ..model.names import TargetId
 from ..model.ports import Clock
-from ..model.records import Request, Store
+from ..model.records import Request, RequestState, Store
 from ..reconcile.cycle import Cycled
 from ..reconcile.requests import answer_of, apply_request
 
 
 @dataclass(slots=True)
 class Desk:
-    """Safe from any thread. A request that a crash left taken is taken again: applying twice equals once."""
+    """Safe from any thread. A request that was taken and is in nobody's hands (after a crash, or a store
+    that failed in the middle) is taken up again: applying twice equals once.
+    """
 
     store: Store
     clock: Clock
     config: Callable[[], Config]
     _open: defaultdict[TargetId, list[Request]] = field(default_factory=lambda: defaultdict(list))
+    _in_hand: set[str] = field(default_factory=set)
+    """Ids of the requests that this desk has applied and not answered."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def receive(self, only: Collection[TargetId] | None = None) -> list[TargetId]:
-        """Takes what is pending (of `only`, where given); the targets to be woken for it."""
-        pending = [request for request in self.store.pending_requests() if only is None or request.target in only]
-        return [request.target for request in pending if self._take(request)]
-
-    def recover(self) -> list[TargetId]:
-        """Takes up again what an earlier process took and never answered."""
-        return [request.target for request in self.store.taken_requests() if self._apply(request)]
+        """Takes what is pending or left (of `only`, where given); the targets to be woken for it."""
+        left = [request for request in self.store.taken_requests() if request.id not in self._in_hand]
+        new = [request for request in self.store.pending_requests() if _is_of(request, only)]
+        taken = [request for request in new if self.store.take_request(request.id, self.clock.now())]
+        return [request.target for request in (*left, *taken) if _is_of(request, only) and self._apply(request)]
 
     def next_of(self, target: TargetId) -> tuple[Request, ...]:
         """The open requests of a target, for the cycle that begins now to answer."""
         with self._lock:
             return tuple(self._open.pop(target, ()))
 
+    def put_back(self, requests: tuple[Request, ...]) -> None:
+        """For the cycle that follows: what was asked for was superseded, not done."""
+        with self._lock:
+            for request in requests:
+                self._open[request.target].append(request)
+
     def answer(self, requests: tuple[Request, ...], cycled: Cycled | None) -> None:
-        state, message = (
-            answer_of(cycled) if cycled is not None else ("failed", "Fraisier failed; see the daemon's log")
-        )
+        """`cycled` None: it failed for a reason of its own, which was reported."""
+        lost: tuple[RequestState, str] = ("failed", "it ended before it was done; see the log, and: fraisier history")
+        state, message = answer_of(cycled) if cycled is not None else lost
         for request in requests:
-            self.store.answer_request(request.id, state, message, self.clock.now())
+            self._answer(request, state, message)
 
     def decline(self, targets: Collection[TargetId], why: str) -> None:
-        """Answers what is still open of `targets`, for a process that ends before their turn."""
+        """Answers what is still open of `targets`, whose turn will not come."""
         for target in targets:
             for request in self.next_of(target):
-                self.store.answer_request(request.id, "failed", why, self.clock.now())
+                self._answer(request, "refused", why)
 
-    def _take(self, request: Request) -> bool:
-        return self.store.take_request(request.id, self.clock.now()) and self._apply(request)
+    def _answer(self, request: Request, state: RequestState, message: str) -> None:
+        """What cannot be written is in nobody's hands any more, and is taken up again."""
+        self._in_hand.discard(request.id)
+        self.store.answer_request(request.id, state, message, self.clock.now())
 
     def _apply(self, request: Request) -> bool:
         try:
             apply_request(self.store, self.config(), request, self.clock.now())
         except Refused as error:
-            self.store.answer_request(request.id, "refused", f"{error}\n{error.hint}".strip(), self.clock.now())
+            self._answer(request, "refused", f"{error}\n{error.hint}".strip())
             return False
+        self._in_hand.add(request.id)
         with self._lock:
             self._open[request.target].append(request)
         return True
+
+
+def _is_of(request: Request, only: Collection[TargetId] | None) -> bool:
+    return only is None or request.target in only

@@ -17,7 +17,7 @@ from datetime import timedelta
 import structlog
 
 from ..model.config import Config, Target
-from ..model.errors import FraisierError
+from ..model.errors import FraisierError, StoreError
 from ..model.names import TargetId
 from ..model.plan import Trigger
 from ..model.ports import Host, ServiceRef
@@ -60,7 +60,10 @@ class Surveyor:
     jitter: Callable[[], float]
     looked: Callable[[Iterable[TargetId]], None]
     """Told, on the worker's thread, whose status was just written."""
-    _recent: dict[str, Heads] = field(default_factory=dict)
+    store_answers: Callable[[StoreError | None], None]
+    """Told after every survey whether the store could be used."""
+    _recent: dict[tuple[str, str], Heads] = field(default_factory=dict)
+    """The newest answer for each remote and branch, whoever asked."""
     _triggers: dict[TargetId, Trigger] = field(default_factory=dict)
     """What to call the next wake-up of a target, where it is not the poll."""
     _busy: set[str] = field(default_factory=set)
@@ -71,6 +74,8 @@ class Surveyor:
     _probing: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(PROBES_AT_ONCE, thread_name_prefix="probe")
     )
+    _managing: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="manager"))
+    """Of its own: probes that hang must not keep the next tick from beginning."""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _now: asyncio.Event = field(default_factory=asyncio.Event)
     _round: asyncio.Task[None] | None = None
@@ -85,9 +90,8 @@ class Surveyor:
             await self.tick()
             await self._pause(next_wait(self.config().git.poll, self.jitter()))
 
-    def hurry(self, changed: Iterable[TargetId]) -> None:
-        """The next tick begins at once; what it finds to do for `changed` is put down to the configuration."""
-        self._triggers.update(dict.fromkeys(changed, "config"))
+    def hurry(self) -> None:
+        """The next tick begins at once."""
         self._now.set()
 
     def heads_for(self, target: Target, trigger: Trigger) -> Heads | None:
@@ -97,11 +101,21 @@ class Surveyor:
         survey, so that one `ls-remote` serves all targets of a remote and a remote that hangs
         delays no repair.
         """
-        heads = self._recent.get(target.remote)
-        if trigger in ("request", "webhook") or heads is None:
-            return None
-        asked = isinstance(heads.answer, Unknown) or target.branch in heads.branches
-        return heads if asked else None
+        return None if trigger in ("request", "webhook") else self._recent.get((target.remote, target.branch))
+
+    def remember(self, remote: str, heads: Heads) -> None:
+        """What a remote answered, whoever asked: the newest answer for each branch counts.
+
+        Else the cycle after a person's would go by what was seen before. Safe from any thread.
+        """
+        for branch in heads.branches:
+            known = self._recent.get((remote, branch))
+            if known is None or known.at <= heads.at:
+                self._recent[remote, branch] = heads
+
+    def _newest(self, target: Target, heads: Heads) -> Heads:
+        self.remember(target.remote, heads)
+        return self._recent[target.remote, target.branch]
 
     async def tick(self) -> None:
         """Begins a survey of every remote that is not still being surveyed or paused; does not wait for them."""
@@ -120,6 +134,7 @@ class Surveyor:
             task.cancel()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._probing.shutdown(wait=False, cancel_futures=True)
+        self._managing.shutdown(wait=False, cancel_futures=True)
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -133,7 +148,7 @@ class Surveyor:
         refs = [ServiceRef(target.service.unit, target.app_path) for target in targets]
         if not refs:
             return {}
-        return await asyncio.get_running_loop().run_in_executor(self._probing, self._ask_manager, refs)
+        return await asyncio.get_running_loop().run_in_executor(self._managing, self._ask_manager, refs)
 
     def _ask_manager(self, refs: Sequence[ServiceRef]) -> Mapping[str, ServiceState | Unknown]:
         self.host.services.tidy(refs)
@@ -150,6 +165,8 @@ class Surveyor:
             await work
         except FraisierError as error:
             log.error("survey.failed", code=error.code, message=str(error), hint=error.hint)
+            if isinstance(error, StoreError):
+                self.store_answers(error)
         except Exception as error:  # noqa: BLE001 - the edge of a survey: a bug of ours must not stop the others
             self.report(error)
 
@@ -161,7 +178,8 @@ class Surveyor:
             result = await asyncio.get_running_loop().run_in_executor(self._pool, self._look, remote, targets, glimpse)
         finally:
             self._busy.discard(remote)
-        self._recent[remote] = result.heads
+        self.store_answers(None)
+        self.remember(remote, result.heads)  # of the targets, too, that were at work and not looked at
         self._heard(remote, result)
         for look in result.looks:
             self.follow(look)
@@ -170,7 +188,7 @@ class Surveyor:
             trigger = self._triggers.pop(look.target.id, "poll")
             if look.action.is_runnable:
                 self.loop.wake([look.target.id], trigger)
-        self._tell_running(targets, result)
+        self._tell_running(targets)
 
     def follow(self, look: Look) -> None:
         """Watches the process that was seen, so that its end is known at once."""
@@ -186,18 +204,17 @@ class Surveyor:
             host=self.host,
             glimpse=glimpse,
             is_busy=self.loop.queue.is_running,
+            newest=self._newest,
             report=self.report,
         )
         self.looked([look.target.id for look in result.looks])
         return result
 
-    def _tell_running(self, targets: Iterable[Target], result: Survey) -> None:
+    def _tell_running(self, targets: Iterable[Target]) -> None:
         """A newer head supersedes the cycle that is at work on an older one."""
-        answer = result.heads.answer
-        if isinstance(answer, Unknown):
-            return
         for target in targets:
-            sha = answer.get(target.branch)
+            heads = self._recent.get((target.remote, target.branch))
+            sha = heads.sha(target.branch) if heads is not None else None
             if sha is not None and self.loop.saw_head(target.id, sha):
                 self.loop.wake([target.id], "poll")
 

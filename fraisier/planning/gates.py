@@ -15,12 +15,27 @@ from ..model.state import BackOff, DependencyState
 from .back_off import LONGEST, SPREAD
 
 
-def gate(action: Action, back_off: BackOff | None, dependencies: Iterable[DependencyState], now: datetime) -> Action:
+def gate(
+    action: Action,
+    back_off: BackOff | None,
+    dependencies: Iterable[DependencyState],
+    now: datetime,
+    invalid: Hold | None = None,
+) -> Action:
     """The action with everything that holds it just now; actions without steps pass unchanged."""
     if not action.steps or action.held_by:
         return action
-    holds = (*_backing_off(action, back_off, now), *_waiting_for(action, dependencies))
+    holds = (
+        *_invalid(action, invalid),
+        *_backing_off(action, back_off, now),
+        *_waiting_for(action, dependencies),
+    )
     return replace(action, held_by=holds, sync="held" if action.sync == "pending" else action.sync) if holds else action
+
+
+def _invalid(action: Action, hold: Hold | None) -> tuple[Hold, ...]:
+    """A target whose configuration is broken is repaired as it was last good, and gets nothing new."""
+    return (hold,) if hold is not None and action.action in ("deploy", "reconfigure") else ()
 
 
 def _backing_off(action: Action, back_off: BackOff | None, now: datetime) -> tuple[Hold, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ..model.config import Target
-from ..model.errors import Transient
+from ..model.errors import Interrupted, Transient
 from ..model.ports import Git, Interrupt
 from ..model.records import Store
 from ..model.state import Desired, Head, Lineage, NoBranch, Recorded, Unknown
@@ -72,8 +72,8 @@ def _bring(target: Target, head: Head, recorded: Recorded, git: Git, interrupt: 
         if interrupt is None or head.stale is not None or recorded.back_off is not None:
             return False
         git.fetch(target.remote, target.branch, head.sha, interrupt)
-    except Transient:
-        return False  # the plan's own fetch meets the same error, and is journalled and retried
+    except (Transient, Interrupted):
+        return False  # the attempt meets the same error or interrupt, where it is journalled
     return True
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from ..model.config import Config, Target
 from ..model.names import TargetId
-from ..model.plan import Action, Basis, Health, Plan, Sync
+from ..model.plan import Action, Basis, Health, Hold, Plan, Sync
 from ..model.ports import Host, Interrupt, ServiceRef
 from ..model.records import Status, Store
 from ..model.state import BackOff, DependencyState, Desired, Head, Observed, ProbeResult, Recorded, Unknown
@@ -42,6 +42,9 @@ class Eyes:
     probes: Mapping[TargetId, ProbeResult] = field(default_factory=dict)
     """The last probe of each target that the daemon probes while nothing else happens to it."""
 
+    holds: Mapping[TargetId, Hold] = field(default_factory=dict)
+    """Targets whose configuration has problems: looked at as last good, and nothing new is deployed."""
+
     def look(
         self,
         target: Target,
@@ -57,7 +60,8 @@ class Eyes:
         observed = replace(kind.observe(target, self.host, glimpse), probe=self.probes.get(target.id))
         planned = kind.plan(target, desired, observed, recorded)
         now = self.host.clock.now()
-        action = gate(planned, recorded.back_off, self.dependencies(target), now)
+        invalid = self.holds.get(target.id)
+        action = gate(planned, recorded.back_off, self.dependencies(target), now, invalid)
         return Look(
             target, desired, observed, recorded, action, self._status(target, desired, observed, recorded, action)
         )
@@ -82,20 +86,21 @@ class Eyes:
     def _status(
         self, target: Target, desired: Desired, observed: Observed, recorded: Recorded, action: Action
     ) -> Status:
-        why = action.held_by[0] if action.held_by else (action.incomplete or action.reasons)[0]
+        held = action.held_by[0] if action.held_by else self.holds.get(target.id)
+        why = held or (action.incomplete or action.reasons)[0]
         head = desired.head
         return Status(
             id=target.id,
             type=target.type,
             ref=target.branch,
             desired=head.sha if isinstance(head, Head) else None,
-            sync=_sync(action),
+            sync="held" if held is not None else _sync(action),
             health=_with_failures(
                 service_type(target).health(target, observed, recorded), recorded.back_off if action.steps else None
             ),
             reason_code=why.code.value,
             reason_message=why.message,
-            to_go_on=action.held_by[0].to_go_on if action.held_by else "",
+            to_go_on=held.to_go_on if held is not None else "",
             running=action.from_revision,
         )
 

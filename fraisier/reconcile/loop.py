@@ -53,6 +53,7 @@ class Loop:
         clock: Clock,
         workers: int,
         ended: Callable[[Target, Cycled], None],
+        gone: Callable[[TargetId], None],
     ) -> None:
         self.queue = WakeQueue()
         self._config = config
@@ -61,6 +62,7 @@ class Loop:
         self._clock = clock
         self._workers = workers
         self._ended = ended
+        self._gone = gone
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="cycle")
         self._running: dict[TargetId, Session] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -89,6 +91,7 @@ class Loop:
             target = self._config().targets.get(wake.target)
             if target is None:  # left the configuration while it waited
                 self.queue.done(wake.target)
+                self._gone(wake.target)
                 continue
             self._start(target, wake)
 

@@ -38,10 +38,12 @@ def survey(
     host: Host,
     glimpse: Glimpse,
     is_busy: Callable[[TargetId], bool],
+    newest: Callable[[Target, Heads], Heads],
     report: Callable[[BaseException], None],
 ) -> Survey:
     """Blocks; runs on a worker thread. Targets whose own cycle runs are left to it.
 
+    `newest` has the last word on the heads: a person's request may have asked the remote since.
     A look that fails by a bug of ours is reported and left out; the others go on (law 11).
     """
     targets = tuple(targets)
@@ -49,15 +51,16 @@ def survey(
     heads = read_heads(host.git, remote, branches, host.clock.now())
     if not isinstance(heads.answer, Unknown):
         store.save_heads(remote, heads.answer, branches, heads.at)
-    looks = tuple(_looks(eyes, [t for t in targets if not is_busy(t.id)], heads, glimpse, report))
+    asked = [(target, newest(target, heads)) for target in targets if not is_busy(target.id)]
+    looks = tuple(_looks(eyes, asked, glimpse, report))
     store.save_status([look.status for look in looks if not is_busy(look.target.id)], host.clock.now())
     return Survey(remote, heads, looks)
 
 
 def _looks(
-    eyes: Eyes, targets: Iterable[Target], heads: Heads, glimpse: Glimpse, report: Callable[[BaseException], None]
+    eyes: Eyes, asked: Iterable[tuple[Target, Heads]], glimpse: Glimpse, report: Callable[[BaseException], None]
 ) -> Iterator[Look]:
-    for target in targets:
+    for target, heads in asked:
         try:
             yield eyes.look(target, heads, glimpse=glimpse)
         except StoreError:

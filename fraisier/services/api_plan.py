@@ -71,7 +71,8 @@ def _toward(look: ApiLook, goal: Goal, hold: Hold | None = None) -> Action:
     if kind in ("deploy", "reconfigure"):
         steps = (*with_lineage(look, goal, steps), *prune(look, goal))
     sync: Sync = "held" if hold is not None else "drifted" if kind == "repair" else "pending"
-    return _action(look, goal, kind, sync, reason, steps, on_failure(look, goal, kind), hold)
+    then = on_failure(look, goal, kind) if hold is None else ""  # what is held cannot fail
+    return _action(look, goal, kind, sync, reason, steps, then, hold)
 
 
 def _action(
@@ -128,7 +129,15 @@ def _without_return(look: ApiLook, hold: Hold | None) -> Action:
         return _held(look, hold)
     reason = Reason(ReasonCode.NOTHING_TO_RETURN_TO, f"{hold.message}; nothing to return to, so it is stopped")
     stop = Stop(runtime_of(look.target))
-    return replace(_held(look, hold), action="roll_back", reasons=(reason,), steps=(stop,), held_by=(), proves=None)
+    return replace(
+        _held(look, hold),
+        action="roll_back",
+        reasons=(reason,),
+        steps=(stop,),
+        held_by=(),
+        proves=None,
+        on_failure="tried again, a little later each time",
+    )
 
 
 def _runs_what_was_proven(look: ApiLook) -> bool:

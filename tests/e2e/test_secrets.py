@@ -105,6 +105,16 @@ def test_secret_values_are_nowhere_but_in_the_service(world: World, tmp_path: Pa
     assert leaks(world.app_path(), notes) == []
 
 
+def test_what_the_service_wrote_is_shown_without_secrets(world: World):
+    origin = world.origin()
+    world.fraise(env={"PASSWORD": "${DB_PASSWORD}"})
+    world.env["DB_PASSWORD"] = "at work"  # what the service prints when it starts
+    world.start_daemon()
+    world.converges(origin.head())
+
+    assert "ok ***" in world.run("logs", "shop", "--service").stdout
+
+
 def test_a_password_in_a_remotes_url_is_never_shown(world: World):
     world.fraise(repository=f"https://user:{FROM_ENV}@127.0.0.1:1/shop.git")
     world.start_daemon()

@@ -68,7 +68,7 @@ class Bench:
         self.host.clock.forget()
         self._open()
         close_interrupted(self.store, self.host)
-        self.desk.recover()
+        self.desk.receive()
 
     def close(self) -> None:
         self._real.close()

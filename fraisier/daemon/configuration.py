@@ -14,7 +14,9 @@ from ..model.records import Status
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """What the daemon goes by. `held` targets are left as they are until their problems are mended."""
+    """What the daemon goes by. `held` targets stay as they were last good until their problems are mended:
+    watched and repaired, and nothing new is deployed to them.
+    """
 
     config: Config
     held: Mapping[TargetId, tuple[Problem, ...]]

@@ -30,10 +30,15 @@ def configuration_page() -> str:
         ("`git`", definitions["git"]),
         ("`git.github`, `git.gitlab`, `git.gitea`, `git.bitbucket`", definitions["hook"]),
         ("`defaults`", definitions["defaults"]),
+        ("`windows.<name>`", definitions["window"]),
         ("`fraises.<name>`", definitions["fraise"]),
         ("`fraises.<name>.environments.<name>`", definitions["environment"]),
         ("`service`", definitions["service"]),
         ("`health_check`", definitions["health_check"]),
+        ("`deploy`", definitions["deploy"]),
+        ("`on_drift`", definitions["on_drift"]),
+        ("`repairs`", definitions["repairs"]),
+        ("`verify`", definitions["verify"]),
         ("`branch_mapping.<branch>`", definitions["mapped"]),
     ]
     for title, section in sections:

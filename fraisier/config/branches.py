@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fraisier.model.names import TargetId
 
 from .problems import Mark, Wrong
+from .selections import SELECTORS
 from .sentences import closest
 from .values import parse_branch
 from .view import View
@@ -59,8 +60,11 @@ def _is_branch(branch: str, entry: View) -> bool:
 
 
 def _check_branch(root: View, mapped: Mapped) -> None:
-    """An environment's own `branch`, if it can be read, must be the same."""
+    """An environment's own `branch`, if it can be read, must be the same, and it may select nothing else."""
     environment = root.at("fraises").at(mapped.target.fraise).at("environments").at(mapped.target.environment)
+    for other in SELECTORS:
+        if other != "branch" and environment.is_written(other):
+            _contradiction(mapped, f"the environment's own {other} at {environment.at(other).mark}")
     own = environment.at("branch")
     try:
         said = None if own.value is None else own.resolver.plain(own.value)

@@ -8,37 +8,54 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import is_dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from fraisier.model.config import ApiTarget, Git, Server
 from fraisier.model.names import TargetId
 from fraisier.model.secret import Secret
+from fraisier.model.selection import Branch, Selection
+
+from .declared import NOT_DECLARED, declared, defaults_of
 
 _LENGTH = 32
-_NOT_DECLARED = {"config_digest", "build_digest", "runtime_digest", "declared_at"}
+_WHEN_AND_WHETHER = {"on_drift", "repairs", "windows", "approval", "verify", "keep_releases"}
+"""They say when and whether to act, not how a revision fares: a freeze must not lift a quarantine."""
+_APART = {"selection", "env"}
+_LEFT_OUT = _WHEN_AND_WHETHER | NOT_DECLARED | _APART
 
 
 def with_digests(target: ApiTarget, key: bytes) -> ApiTarget:
-    declared = _fields(target, key, leave_out=_NOT_DECLARED)
+    """Also tells what was declared (`ApiTarget.declared`)."""
     env = _plain(target.env, key)
+    fares = {
+        **_fields(target, key, leave_out=_LEFT_OUT),
+        **_selection(target.selection),
+        **({"env": env} if target.env else {}),
+    }
     build = [_plain(part, key) for part in (target.build, sorted(target.shared), target.run_as)]
     if target.service.unit_file is not None:  # its copy is kept when the release is made
         build.append(target.service.unit_file)
     runtime = [_plain(part, key) for part in (target.service, target.run_as)]
     return replace(
         target,
-        config_digest=_digest(declared),
+        config_digest=_digest(fares),
         build_digest=_digest([*build, env]),
         runtime_digest=_digest([*runtime, env]),
+        declared=declared(target, key),
     )
 
 
+def _selection(selection: Selection) -> dict[str, Any]:
+    """A branch as it was before there were tags, so that quarantines outlive the upgrade."""
+    return {"branch": selection.name} if isinstance(selection, Branch) else {selection.kind: selection.key}
+
+
 def config_digest(server: Server, git: Git, targets: Mapping[TargetId, ApiTarget], key: bytes) -> str:
-    """Of the whole configuration as it is used on this server."""
-    each = sorted((str(name), target.config_digest) for name, target in targets.items())
+    """Of the whole configuration as it is used on this server: of everything that was declared."""
+    each = sorted((str(name), target.config_digest, target.declared) for name, target in targets.items())
     return _digest([_plain(server, key), _plain(git, key), each])
 
 
@@ -66,14 +83,9 @@ def _plain(value: Any, key: bytes) -> Any:
     return plain
 
 
-def _fields(value: Any, key: bytes, leave_out: set[str] | None = None) -> dict[str, Any]:
-    skipped = leave_out or set()
+def _fields(value: Any, key: bytes, leave_out: Collection[str] = ()) -> dict[str, Any]:
     return {
-        field.name: _plain(inner, key)
-        for field in fields(value)
-        if field.name not in skipped and (inner := getattr(value, field.name)) != _default(field)
+        name: _plain(inner, key)
+        for name, default in defaults_of(value.__class__)
+        if name not in leave_out and (inner := getattr(value, name)) != default
     }
-
-
-def _default(field: Field[Any]) -> Any:
-    return field.default_factory() if field.default_factory is not MISSING else field.default

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from .problems import Path
 
-_TOP = frozenset({"config", "windows", "notifications"})
+_TOP = frozenset({"config", "notifications"})
 _GIT = frozenset({"hooks", "base_url", "forgejo", "gogs", "bitbucket-server"})
 _HOOK = frozenset({"base_url", "signing_token", "signing_tokens", "algorithms", "max_body"})
-_DEFAULTS = frozenset({"on_drift", "windows", "hooks"})
-_FRAISE = frozenset({"on_drift", "deploy", "database", "notifications", "hooks", "windows", "verify"})
+_DEFAULTS = frozenset({"hooks"})
+_FRAISE = frozenset({"database", "notifications", "hooks"})
 _ENVIRONMENT = frozenset({
-    "tag", "revision", "database", "on_drift", "deploy", "windows", "notifications", "hooks", "verify",
+    "database", "notifications", "hooks",
     "script", "on", "command", "cron", "on_calendar", "every", "timezone", "engine", "retries", "overlap",
     "catch_up", "freshness", "mutex", "source", "compression", "encrypt_to", "destinations", "keep",
 })  # fmt: skip

@@ -22,6 +22,7 @@ from .schema import check, schema
 from .server import read_git, read_server
 from .targets import Draft, Surrounding, check_inherited, read_target
 from .view import View
+from .windows import Windows, read_windows
 
 
 def load(sources: Sequence[SourceFile], lookup: Lookup) -> Loaded:
@@ -58,13 +59,13 @@ def _without_empty_sections(document: Document) -> Document:
 
 def _configuration(root: View, report: Report, written: frozenset[TargetId]) -> Config:
     server, git = read_server(root.at("server")), read_git(root.at("git"))
-    mapped = read_mapping(root, written)
+    mapped, windows = read_mapping(root, written), read_windows(root.at("windows"))
     environments = _environments(root)
-    check_inherited(root.at("defaults"))
+    check_inherited(root.at("defaults"), windows)
     for _, fraise in root.at("fraises").entries():
-        check_inherited(fraise)
+        check_inherited(fraise, windows)
     drafts = {
-        target: read_target(view, target, _surrounding(root, server, target, mapped))
+        target: read_target(view, target, _surrounding(root, server, target, mapped, windows))
         for target, view in environments.items()
     }
     check_clashes(list(drafts.values()), report)
@@ -80,13 +81,16 @@ def _environments(root: View) -> dict[TargetId, View]:
     }
 
 
-def _surrounding(root: View, server: Server, target: TargetId, mapped: Mapping[TargetId, str]) -> Surrounding:
+def _surrounding(
+    root: View, server: Server, target: TargetId, mapped: Mapping[TargetId, str], windows: Windows
+) -> Surrounding:
     return Surrounding(
         defaults=root.at("defaults"),
         fraise=root.at("fraises").at(target.fraise),
         server=server.name,
         declared_manager=root.at("server").at("service_manager").value,
         mapped=mapped,
+        windows=windows,
     )
 
 

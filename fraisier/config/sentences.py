@@ -110,7 +110,8 @@ def _not_in_enum(refusal: Refusal) -> Sentence:
     if value is None:
         return "has no value", "give it one, or remove the key"
     if isinstance(value, bool):
-        return f"must be one of {', '.join(words)}", _in_quotes(value, refusal.written)
+        hint = _in_quotes(value, refusal.written) if refusal.written in words else f"YAML reads it as {_kind(value)}"
+        return f"must be one of {', '.join(words)}", hint
     if isinstance(value, str) and value in words:
         return f"must be the number {value}", "write it without quotes"
     shown = _shown(refusal.schema, value, refusal.written)

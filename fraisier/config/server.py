@@ -16,13 +16,14 @@ from .view import View
 def read_server(view: View) -> Server:
     """Defaults where nothing is said; whatever is wrong is reported."""
     lookup, default = view.resolver.lookup, Server("")
-    workers = view.at("workers").value
+    workers, crashes = view.at("workers").value, view.at("crash_limit").value
     return Server(
         name=view.at("name").plain(_parse_server_name) or lookup.hostname(),
         listen=view.at("listen").plain(parse_listen) or default.listen,
         state=view.at("state").plain(parse_absolute_path),
         service_manager=view.at("service_manager").value or lookup.service_manager(),
         workers=default.workers if workers is None else int(workers),
+        crash_limit=default.crash_limit if crashes is None else int(crashes),
     )
 
 

@@ -10,13 +10,17 @@ from typing import Any
 from fraisier.model.config import ApiTarget, Argv, Service, ServiceManagerKind
 from fraisier.model.names import TargetId
 from fraisier.model.secret import Text
+from fraisier.model.selection import Branch
 
 from .health import read_health
+from .policy import check_verify, read_approval, read_deploy_windows, read_on_drift, read_repairs, read_verify
 from .problems import Mark, Path, Wrong
 from .remotes import parse_remote
+from .selections import read_selection
 from .service import NamedService, read_service
-from .values import parse_app_path, parse_branch, parse_positive, parse_relative_path, parse_user
+from .values import parse_app_path, parse_positive, parse_relative_path, parse_user
 from .view import View
+from .windows import Windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class Surrounding:
     """None when the file leaves it to the machine: then a target for systemd is no mistake of the file."""
     mapped: Mapping[TargetId, str]
     """Branches from `branch_mapping`."""
+    windows: Windows
 
 
 def read_target(view: View, target: TargetId, around: Surrounding) -> Draft:
@@ -73,7 +78,7 @@ def read_target(view: View, target: TargetId, around: Surrounding) -> Draft:
     )
 
 
-def check_inherited(place: View) -> None:
+def check_inherited(place: View, windows: Windows) -> None:
     """Reports what is wrong in a fraise or in `defaults` even where every environment says otherwise."""
     view = place.elsewhere()
     view.at("repository").plain(parse_remote)
@@ -82,6 +87,10 @@ def check_inherited(place: View) -> None:
     _read_build(view.at("build"))
     _read_shared(view.at("shared"))
     _read_env(view, view)
+    read_on_drift(view.at("on_drift"))
+    read_repairs(view.at("repairs"))
+    read_deploy_windows(view.at("deploy").at("windows"), windows)
+    read_verify(view.at("verify"))
 
 
 def _read_servers(view: View) -> frozenset[str] | None:
@@ -103,8 +112,10 @@ def _build(
     """Everything is read before anything is given up, so that all problems are seen at once."""
     inherited = _Inherited(view, around)
     remote = _read_remote(inherited, app_path)
-    branch = _read_branch(view, around.mapped.get(target))
-    default = ApiTarget(target, "", "", "", Service(""))
+    selection = read_selection(view, around.mapped.get(target))
+    verify = read_verify(inherited.of("verify"))
+    check_verify(inherited.of("verify"), target, verify, selection)
+    default = ApiTarget(target, "", Branch(""), "", Service(""))
     settings: dict[str, Any] = {
         "build": _read_build(inherited.of("build")),
         "shared": _read_shared(inherited.of("shared")),
@@ -113,11 +124,16 @@ def _build(
         "health": read_health(view.at("health_check")),
         "timeout": _read_timeout(inherited.of("timeout"), default.timeout),
         "keep_releases": int(inherited.of("keep_releases").value or default.keep_releases),
+        "on_drift": read_on_drift(inherited.of("on_drift")),
+        "repairs": read_repairs(inherited.of("repairs")),
+        "windows": read_deploy_windows(inherited.of("deploy", "windows"), around.windows),
+        "approval": read_approval(inherited.of("deploy", "approval")),
+        "verify": verify,
         "declared_at": str(view.key_mark),
     }
-    if remote is None or branch is None or app_path is None or named is None:
+    if remote is None or selection is None or app_path is None or named is None:
         return None
-    return ApiTarget(target, remote, branch, app_path, named.service, **settings)
+    return ApiTarget(target, remote, selection, app_path, named.service, **settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +143,12 @@ class _Inherited:
     view: View
     around: Surrounding
 
-    def of(self, key: str) -> View:
-        fraise, defaults = self.around.fraise, self.around.defaults
-        for place in (self.view, fraise, defaults):
-            if place.is_written(key):
-                return place.at(key).read_like(self.view)
-        return self.view.at(key)
+    def of(self, *path: str) -> View:
+        """Of `deploy`, `windows`: each key of the map is inherited by itself."""
+        for place in (self.view, self.around.fraise, self.around.defaults):
+            if place.is_written(*path):
+                return place.within(path).read_like(self.view)
+        return self.view.within(path)
 
 
 def _read_remote(inherited: _Inherited, app_path: str | None) -> str | None:
@@ -157,14 +173,6 @@ def _read_origin(app_path: View, origin: str | None) -> str | None:
     except Wrong as wrong:
         app_path.problem(f"the origin of the checkout here {wrong.message}", f"write repository; {wrong.hint}")
         return None
-
-
-def _read_branch(view: View, mapped: str | None) -> str | None:
-    if view.is_written("branch"):
-        return view.at("branch").plain(parse_branch)
-    if mapped is None:
-        view.key_problem("needs a branch", "write branch: main here, or name the target in branch_mapping")
-    return mapped
 
 
 def _read_timeout(view: View, default: timedelta) -> timedelta:

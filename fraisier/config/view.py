@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from fraisier.model.config import Argv
+from fraisier.model.names import TargetId
 from fraisier.model.secret import Text
 
 from .document import Document
@@ -36,9 +37,9 @@ class View:
     def key_mark(self) -> Mark:
         return self.document.key_at(self.path)
 
-    def problem(self, message: str, hint: str = "") -> None:
-        """At the value."""
-        self.report.add(self.mark, self.path, message, hint)
+    def problem(self, message: str, hint: str = "", *, about: TargetId | None = None) -> None:
+        """At the value. `about`: the one target it holds, where the value stands outside that target's own part."""
+        self.report.add(self.mark, self.path, message, hint, about=about)
 
     def key_problem(self, message: str, hint: str = "") -> None:
         """At the key, for what concerns a map as a whole."""
@@ -52,9 +53,9 @@ class View:
         """A fraise's value is looked up, or not, as its environment is: by the server that is for."""
         return replace(self, resolver=other.resolver)
 
-    def is_written(self, key: str) -> bool:
+    def is_written(self, *path: str) -> bool:
         """Whether the key stands in the file, even with a value that was refused."""
-        return (*self.path, key) in self.document.keys
+        return (*self.path, *path) in self.document.keys
 
     @property
     def is_there(self) -> bool:
@@ -67,7 +68,18 @@ class View:
     def at(self, key: str) -> View:
         """The entry `key`; its value is None when it is absent or was refused."""
         inner = self.value.get(key) if isinstance(self.value, dict) else None
-        return replace(self, path=(*self.path, key), value=inner)
+        return self._inner((*self.path, key), inner)
+
+    def within(self, path: Path) -> View:
+        """As `at`, further in."""
+        inner = self.value
+        for key in path:
+            inner = inner.get(key) if isinstance(inner, dict) else None
+        return self._inner((*self.path, *path), inner)
+
+    def _inner(self, path: Path, value: Any) -> View:
+        """As `replace`, which takes three times as long, a hundred times per target."""
+        return View(self.document, self.report, self.resolver, path, value)
 
     def entries(self) -> Iterator[tuple[str, View]]:
         for key in self.value if isinstance(self.value, dict) else ():
@@ -77,7 +89,7 @@ class View:
         """Without those that were refused."""
         for index, value in enumerate(self.value if isinstance(self.value, list) else ()):
             if value is not None:
-                yield replace(self, path=(*self.path, index), value=value)
+                yield self._inner((*self.path, index), value)
 
     def parsed(self, parse: Callable[[Any], T]) -> T | None:
         """The value through `parse`; None, reported, when that raises `Wrong`; None when there is no value."""
@@ -106,6 +118,10 @@ class View:
         if isinstance(self.value, int | float):
             return self.document.written[self.path]
         return self.parsed(self.resolver.text)
+
+    def as_written(self, parse: Callable[[str], T]) -> T | None:
+        """A text that YAML may have taken for a number: it reads 22:00 as 1320."""
+        return self.parsed(lambda value: parse(value if isinstance(value, str) else self.document.written[self.path]))
 
     def duration(self, default: timedelta, parse: Callable[[str], timedelta] = parse_duration) -> timedelta:
         found = self.parsed(parse)

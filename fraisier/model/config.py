@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, time, timedelta
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from .names import TargetId
 from .secret import Secret, Text
+from .selection import Selection
 
 Argv = tuple[str, ...]
 ServiceManagerKind = Literal["systemd", "systemd-user", "process"]
@@ -110,6 +112,70 @@ class Service:
     unit_file: str | None = None
 
 
+DriftField = Literal["service", "enabled", "unit", "link", "release", "files", "shared"]
+DRIFT_FIELDS: tuple[DriftField, ...] = ("service", "enabled", "unit", "link", "release", "files", "shared")
+DriftPolicy = Literal["repair", "report", "ignore"]
+
+
+@dataclass(frozen=True, slots=True)
+class OnDrift:
+    """What is done about each way in which the machine may differ without a new revision."""
+
+    default: DriftPolicy = "repair"
+    fields: Mapping[DriftField, DriftPolicy] = field(default_factory=dict)
+    """Those that are treated otherwise than the rest."""
+    except_files: tuple[str, ...] = ()
+    """Globs below the release (`var/cache/**`) whose changes are nobody's business."""
+
+    def of(self, name: DriftField) -> DriftPolicy:
+        return self.fields.get(name, self.default)
+
+
+@dataclass(frozen=True, slots=True)
+class RepairBudget:
+    """How often drift that comes back is repaired: then it is left until the oldest repair is `within` ago."""
+
+    at_most: int = 6
+    within: timedelta = timedelta(hours=1)
+
+
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A time in which deployments may begin (`allow`) or may not (`deny`), by the clock on the wall of `zone`.
+
+    Days and dates are those on which it begins; one whose `end` is not after its `start` ends on the
+    next day. `end` None is midnight at the end of the day.
+    """
+
+    name: str
+    kind: Literal["allow", "deny"] = "allow"
+    days: frozenset[Weekday] = frozenset(WEEKDAYS)
+    start: time = time(0, 0)
+    end: time | None = None
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    dates: tuple[tuple[date, date], ...] = ()
+    """First and last day of each span; none: every date."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Whose signature a revision needs before anything advances to it (law 13).
+
+    At least one of the files is given. A revision passes when any key of any file has signed it.
+    """
+
+    what: Literal["head", "tag", "both"] = "head"
+    """The commit, the annotated tag that selects it, or both."""
+    ssh_allowed_signers: str | None = None
+    """A file after ssh-keygen(1), ALLOWED SIGNERS."""
+    gpg_keys: str | None = None
+    """A file of OpenPGP public keys, armoured or not: those keys and no others are good."""
+
+
 @dataclass(frozen=True, slots=True)
 class ApiTarget:
     """One `api` fraise in one environment on this server."""
@@ -117,7 +183,7 @@ class ApiTarget:
     id: TargetId
     remote: str
     """An https, ssh or scp-like URL, or an absolute local path."""
-    branch: str
+    selection: Selection
     app_path: str
     service: Service
     build: tuple[Argv, ...] = ()
@@ -129,14 +195,24 @@ class ApiTarget:
     """For a whole attempt, health gate included."""
     keep_releases: int = 5
     depends_on: tuple[TargetId, ...] = ()
+    on_drift: OnDrift = OnDrift()
+    repairs: RepairBudget = RepairBudget()
+    windows: tuple[Window, ...] = ()
+    approval: bool = False
+    """Whether a person has to approve each deployment."""
+    verify: Verification | None = None
     config_digest: str = ""
-    """Over everything that was declared for the target: with the revision, the key of quarantine."""
+    """Over everything that was declared for the target and may change how a revision fares: with the
+    revision, the key of quarantine. What only says when and whether to act takes no part.
+    """
     build_digest: str = ""
     """Over what a release directory depends on besides its SHA: `build`, `shared`, `run_as`, `env`."""
     runtime_digest: str = ""
     """Over what the running service depends on besides its release: `env`, `service`, `run_as`."""
     declared_at: str = ""
     """`fraises.yaml:14:9`."""
+    declared: str = ""
+    """What was declared, as JSON with secrets as keyed fingerprints: what `diff` compares."""
 
     type: Literal["api"] = "api"
 
@@ -154,6 +230,8 @@ class Server:
     state: str | None = None
     service_manager: ServiceManagerKind = "process"
     workers: int = 4
+    crash_limit: int = 5
+    """Unclean ends of the daemon within ten minutes after which it starts in safe mode; 0: never."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,13 @@ The same objects are shown by the CLI, run by the daemon and kept in the store (
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Literal, Protocol
 
+from .config import DriftField
 from .names import TargetId
 from .ports import Context
 from .state import HealthyRevision
@@ -28,6 +30,15 @@ class ReasonCode(StrEnum):
     DRIFT_LINK = "drift_link"
     DRIFT_RELEASE = "drift_release"
     DRIFT_UNIT = "drift_unit"
+    DRIFT_ENABLED = "drift_enabled"
+    DRIFT_FILES = "drift_files"
+    DRIFT_SHARED = "drift_shared"
+    PINNED = "pinned"
+    TRIED = "tried"
+    UNPINNED = "unpinned"
+    """The pin or the trial that the running revision came from has ended."""
+    STOPPED_BY_PERSON = "stopped_by_person"
+    LEFT_CONFIGURATION = "left_configuration"
     RETURN_TO_HEALTHY = "return_to_healthy"
     NOTHING_TO_RETURN_TO = "nothing_to_return_to"
     IN_SYNC = "in_sync"
@@ -35,9 +46,17 @@ class ReasonCode(StrEnum):
     QUARANTINED = "quarantined"
     BACK_OFF = "back_off"
     REWIND = "rewind"
+    SIGNATURE = "signature"
     DEPENDENCY = "dependency"
     BRANCH_MISSING = "branch_missing"
+    TAG_MISSING = "tag_missing"
     CONFIG_INVALID = "config_invalid"
+    SUSPENDED = "suspended"
+    WINDOW = "window"
+    APPROVAL = "approval"
+    REPAIR_BUDGET = "repair_budget"
+    DRIFT_REPORTED = "drift_reported"
+    """`on_drift: report`: shown, and left to people."""
     # incomplete
     REMOTE_UNREACHABLE = "remote_unreachable"
     HOST_UNREADABLE = "host_unreadable"
@@ -45,9 +64,23 @@ class ReasonCode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Drift:
+    """One way in which the machine is not as it was left."""
+
+    field: DriftField
+    desired: str
+    observed: str
+
+    def __str__(self) -> str:
+        return f"desired {self.desired}, observed {self.observed}"
+
+
+@dataclass(frozen=True, slots=True)
 class Reason:
     code: ReasonCode
     message: str
+    drift: Drift | None = None
+    """What was desired and what was found, where it is about drift."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +142,22 @@ class Action:
     ref: str = ""
     commits: int | None = None
     held_by: tuple[Hold, ...] = ()
+    notes: tuple[Hold, ...] = ()
+    """What people have arranged and should not forget: a pin, a trial, a suspension with nothing to hold,
+    drift that is only reported. They keep nothing from running.
+    """
     incomplete: tuple[Reason, ...] = ()
     """What could not be read; a plan with any of these is not complete (law 5)."""
     on_failure: str = ""
     config_digest: str = ""
     proves: Goal | None = None
     """What is proven healthy when all steps have succeeded."""
+    hash: str = ""
+    """What an approval is bound to: equal as long as the same is deployed over the same."""
+    basis: Mapping[str, str] = field(default_factory=dict)
+    """What the action was made from, by name, where a plan is shown or saved (`planning/basis.py`)."""
+    estimate: float | None = None
+    """Seconds such an action has taken lately, where history knows."""
 
     @property
     def is_held(self) -> bool:
@@ -134,6 +177,8 @@ class Goal:
     release: str
     build_digest: str
     runtime_digest: str
+    is_chosen: bool = False
+    """A person pinned or tries it."""
 
     def is_what_was(self, proven: HealthyRevision) -> bool:
         """Whether it is the very code, build and runtime that was proven healthy."""
@@ -151,7 +196,7 @@ class Basis:
     server: str
     config_digest: str
     heads: tuple[tuple[str, str], ...] = ()
-    """(identifier, sha) of every head that was known."""
+    """(identifier, sha) of every head that was known; what else each target was seen as is in its action."""
     heads_seen_at: datetime | None = None
     """When the oldest of those heads was read."""
     offline: bool = False
@@ -164,7 +209,7 @@ class Plan:
     basis: Basis
     actions: tuple[Action, ...] = field(default=())
 
-    FORMAT_VERSION: ClassVar[str] = "1.0"
+    FORMAT_VERSION: ClassVar[str] = "1.1"
 
     @property
     def complete(self) -> bool:

@@ -11,9 +11,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from .config import Argv, HealthCheck, Service, ServiceManagerKind
+from .config import Argv, HealthCheck, Service, ServiceManagerKind, Verification
 from .secret import Text
-from .state import Layout, Lineage, OpenGate, ProbeResult, ReleaseMark, ServiceState, Stamp, Unknown
+from .selection import Pick, Selection
+from .state import (
+    Difference,
+    Inspection,
+    Layout,
+    Lineage,
+    OpenGate,
+    ProbeResult,
+    ReleaseMark,
+    ServiceState,
+    Signature,
+    Stamp,
+    Unknown,
+)
 
 
 class Clock(Protocol):
@@ -83,16 +96,38 @@ class Commit:
 class Git(Protocol):
     """Remotes and their bare mirrors. Everything raises `Transient` when the remote or disk fails."""
 
-    def heads(self, remote: str, branches: Collection[str]) -> Mapping[str, str]:
-        """The commit of each of `branches` that exists, by branch name. One process, no more."""
+    def heads(self, remote: str, selections: Collection[Selection]) -> Mapping[Selection, Pick]:
+        """What each of `selections` comes to, those that come to something. One process, no more; none
+        where all of them name commits. An annotated tag comes to the commit it is of.
+        """
         ...
 
     def has(self, remote: str, sha: str) -> bool:
         """Whether the mirror has the commit already."""
         ...
 
-    def fetch(self, remote: str, branch: str, sha: str, interrupt: Interrupt) -> None:
-        """Brings `sha` into the mirror; nothing is done when it is there."""
+    def fetch(self, remote: str, ref: str, sha: str, interrupt: Interrupt) -> None:
+        """Brings `sha` into the mirror; nothing is done when it is there.
+
+        `ref` is the short name of the branch or tag that is known to lead to it; where it is empty or
+        does not lead there (any more), the commit itself is asked for, and then all branches and tags.
+        A tag of that name is brought along as it is, with its signature.
+        """
+        ...
+
+    def signature(self, remote: str, ref: str, sha: str, verification: Verification) -> Signature:
+        """Whether `sha` (and the tag `ref`, where that is asked for) bears a good signature. Reads the
+        mirror only; costs a process or two the first time and nothing while the files of keys stay as
+        they are. Raises `ConfigFault` when a file of keys cannot be used.
+        """
+        ...
+
+    def read_file(self, remote: str, sha: str, path: str) -> bytes | None:
+        """A file as committed; None where the mirror lacks the commit, or the commit the file."""
+        ...
+
+    def committed_at(self, remote: str, sha: str) -> datetime | None:
+        """When it was committed; None where the mirror lacks it."""
         ...
 
     def export(self, remote: str, sha: str, into: str) -> None:
@@ -135,6 +170,14 @@ class Releases(Protocol):
         """`<app_path>/releases/<release>`."""
         ...
 
+    def inspect(self, app_path: str, release: str, shared: Iterable[str]) -> Inspection | Unknown:
+        """Looks into a release: files of the commit that changed since the seal, missing links of `shared`.
+
+        Reads no content where sizes, times and modes are as they were. What a build or the service wrote
+        beside the files of the commit is its own business.
+        """
+        ...
+
     def create(
         self,
         app_path: str,
@@ -154,7 +197,17 @@ class Releases(Protocol):
         ...
 
     def seal(self, app_path: str, release: str, mark: ReleaseMark) -> None:
-        """Marks a release as complete, durably. Only sealed releases are ever activated."""
+        """Marks a release as complete, durably, and notes how its files are. Only sealed ones are ever activated."""
+        ...
+
+    def condemn(self, app_path: str, release: str) -> None:
+        """Marks a sealed release as changed (`ReleaseMark.is_changed`): it is never activated again."""
+        ...
+
+    def share(self, app_path: str, release: str, shared: Iterable[str], run_as: str | None) -> None:
+        """Makes the links of `shared` that are missing or lead elsewhere. Raises `ConfigFault` where something
+        else that is not empty has taken the place of one: it is nobody's to remove.
+        """
         ...
 
     def activate(self, app_path: str, release: str) -> None:
@@ -177,6 +230,12 @@ class Releases(Protocol):
         """Removes releases (never the one `current` points at) and kept runtimes."""
         ...
 
+    def remove_app(self, app_path: str) -> None:
+        """Removes what Fraisier made there: releases, `current`, its notes; the folder itself only when that
+        leaves it empty. Never `shared/`, nor anything else.
+        """
+        ...
+
     def has_space(self, app_path: str) -> bool:
         """False when the file system is so full that a failure may be due to it."""
         ...
@@ -190,6 +249,15 @@ class ServiceRef:
     app_path: str
 
 
+@dataclass(frozen=True, slots=True)
+class UnitFile:
+    """A unit or drop-in that Fraisier keeps; None for what should not be there, or is not."""
+
+    path: str
+    desired: str | None
+    observed: str | None
+
+
 class ServiceManager(Protocol):
     """`process`, `systemd` or `systemd-user`."""
 
@@ -200,11 +268,23 @@ class ServiceManager(Protocol):
         """The state of each by unit name; at most one child process for all of them."""
         ...
 
-    def unit_matches(self, runtime: Runtime, release: str) -> bool:
-        """Whether the units and drop-ins that Fraisier keeps are on disk as they should be.
+    def unit_differences(self, runtime: Runtime, release: str) -> tuple[Difference, ...]:
+        """Units and drop-ins that Fraisier keeps and that are not on disk as they should be.
 
-        True when it keeps none. `release` is the release's directory.
+        `release` is the release's directory.
         """
+        ...
+
+    def unit_files(
+        self, runtime: Runtime, release: str, kept: Mapping[str, bytes] | None = None
+    ) -> tuple[UnitFile, ...]:
+        """Each of them as it should be and as it is. `kept`: files of the repository by path, for a release
+        that is not made yet.
+        """
+        ...
+
+    def uninstall(self, runtime: Runtime) -> None:
+        """Disables the unit where Fraisier wrote it, and removes the units and drop-ins that it keeps."""
         ...
 
     def install(self, runtime: Runtime, release: str) -> None:
@@ -263,8 +343,8 @@ class Context:
 
     host: Host
     interrupt: Interrupt
-    deadline_at: datetime
-    """Of the whole attempt (law 12)."""
+    ends_at: float
+    """When the whole attempt is over (law 12), by the clock that never jumps."""
     log: str | None
     """Where the output of commands goes."""
     note: Callable[[str], None]
@@ -274,4 +354,4 @@ class Context:
 
     def remaining(self) -> float:
         """Seconds until the attempt's deadline, at least 0."""
-        return max(0.0, (self.deadline_at - self.host.clock.now()).total_seconds())
+        return max(0.0, self.ends_at - self.host.clock.monotonic())

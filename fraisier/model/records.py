@@ -7,11 +7,24 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from .names import TargetId
-from .plan import ActionKind, Health, Outcome, Sync, Trigger
-from .state import BackOff, Head, HealthyRevision, OpenGate, Quarantine, Recorded
+from .names import Scope, TargetId
+from .plan import ActionKind, Drift, Health, Hold, Outcome, Sync, Trigger
+from .selection import Pick, Selection
+from .state import (
+    Approval,
+    BackOff,
+    Emergency,
+    Head,
+    HealthyRevision,
+    InventoryEntry,
+    OpenGate,
+    Override,
+    Quarantine,
+    Recorded,
+    Suspension,
+)
 
-RequestKind = Literal["deploy", "rollback", "retry"]
+RequestKind = Literal["deploy", "rollback", "retry", "suspend", "resume", "pin", "unpin", "approve", "cancel", "remove"]
 EventKind = Literal[
     "attempt_opened",
     "step_started",
@@ -25,6 +38,14 @@ EventKind = Literal[
     "backed_off",
     "rewind_accepted",
     "forced",
+    "suspended",
+    "resumed",
+    "pinned",
+    "unpinned",
+    "approved",
+    "emergency",
+    "inventoried",
+    "removed",
     "attempt_closed",
     "request_taken",
     "request_answered",
@@ -48,7 +69,10 @@ class Wish:
     trigger: Trigger
     requested_by: str
     plan: Mapping[str, Any]
+    """What was planned and, under `declared`, what the configuration said."""
     request_id: str | None = None
+    inventory: InventoryEntry | None = None
+    """What carrying it out makes, written where it differs from what the inventory says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +100,10 @@ class Closing:
     """True when the same wish is tried again by itself: a transient failure or an interruption."""
     proven: HealthyRevision | None = None
     back_off: BackOff | None = None
-    answer: str | None = None
-    """Closes the request that this attempt was for, with this sentence."""
+    committed_at: datetime | None = None
+    """Of the revision that is proven: the beginning of its lead time."""
+    removed: bool = False
+    """Nothing that Fraisier made of the target is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +128,7 @@ class Request:
 
     id: str
     kind: RequestKind
-    target: TargetId
+    scope: Scope
     requested_by: str
     requested_at: datetime
     payload: Mapping[str, Any] = field(default_factory=dict)
@@ -126,6 +152,27 @@ class Status:
     to_go_on: str = ""
     running: str | None = None
     """The SHA that is observed to run, where known."""
+    held_by: tuple[Hold, ...] = ()
+    drift: tuple[Drift, ...] = ()
+    suspension: Suspension | None = None
+    override: Override | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFilter:
+    """Which deployments `history` shows: all that is given must fit."""
+
+    outcomes: frozenset[str] = frozenset()
+    """Outcomes, or `running`."""
+    since: datetime | None = None
+    until: datetime | None = None
+    """Of the start."""
+    revision: str = ""
+    """The beginning of the SHA that was deployed."""
+    actions: frozenset[str] = frozenset()
+
+
+STATS_WINDOWS = ("24h", "7d", "30d", "90d", "all")
 
 
 class Store(Protocol):
@@ -166,10 +213,39 @@ class Store(Protocol):
         """The next plan runs all steps although nothing differs; ends with the next attempt that closes."""
         ...
 
+    def suspend(self, suspension: Suspension) -> None:
+        """Takes the place of an earlier one of the same scope."""
+        ...
+
+    def resume(self, scope: Scope, by: str, at: datetime) -> int:
+        """Ends the suspensions of every scope within `scope`; how many there were. One that covers more
+        than `scope` goes on: who resumes a target does not resume the server.
+        """
+        ...
+
+    def suspensions(self) -> Sequence[Suspension]:
+        """All that were not resumed, those that are over by their own `until` included."""
+        ...
+
+    def override(self, target: TargetId, override: Override) -> None:
+        """A pin or a trial; takes the place of an earlier one."""
+        ...
+
+    def end_override(self, target: TargetId, by: str, at: datetime) -> bool:
+        """False when there was none."""
+        ...
+
+    def approve(self, target: TargetId, approval: Approval) -> None: ...
+    def allow_emergency(self, target: TargetId, emergency: Emergency) -> None:
+        """Ends when its revision has been tried."""
+        ...
+
     # -- heads last seen
-    def save_heads(self, remote: str, heads: Mapping[str, str], asked: Collection[str], at: datetime) -> None: ...
+    def save_heads(
+        self, remote: str, heads: Mapping[Selection, Pick], asked: Collection[Selection], at: datetime
+    ) -> None: ...
     def heads(self, remote: str) -> Mapping[str, Head]:
-        """By branch; `stale` is set by the caller."""
+        """By the key of the selection; `stale` is set by the caller."""
         ...
 
     # -- status
@@ -196,10 +272,41 @@ class Store(Protocol):
         """`data` of `v_fraise_status`: the objects of `status --json`."""
         ...
 
+    def status_at(self, at: datetime, identifiers: Collection[str] | None = None) -> Sequence[Mapping[str, Any]]:
+        """What was live then, from the log alone: the objects of `status --at --json`."""
+        ...
+
     def history_rows(
-        self, identifiers: Collection[str] | None = None, *, limit: int = 20, before: str | None = None
+        self,
+        identifiers: Collection[str] | None = None,
+        *,
+        limit: int = 20,
+        before: str | None = None,
+        filter: HistoryFilter | None = None,
     ) -> Sequence[Mapping[str, Any]]:
         """`data` of `v_deployment_history`, newest first: the objects of `history --json`."""
+        ...
+
+    def stats_rows(
+        self, identifiers: Collection[str] | None = None, window: str = "30d"
+    ) -> Sequence[Mapping[str, Any]]:
+        """`data` of `v_deployment_stats` for one of `STATS_WINDOWS`: the objects of `stats --json`."""
+        ...
+
+    def quarantine_rows(self, identifiers: Collection[str] | None = None) -> Sequence[Mapping[str, Any]]:
+        """`data` of `v_quarantine`."""
+        ...
+
+    def typical_durations(self, identifiers: Collection[str]) -> Mapping[str, Mapping[ActionKind, float]]:
+        """By identifier and action, the median seconds of the last few that converged."""
+        ...
+
+    def declared_when_healthy(self, target: TargetId) -> str | None:
+        """`declared` of the deployment that last proved the target healthy; None where there is none."""
+        ...
+
+    def inventory(self) -> Sequence[InventoryEntry]:
+        """Everything made on this server and not removed since, by identifier."""
         ...
 
     def events_after(self, pk: int, *, identifier: str | None = None, limit: int = 500) -> Sequence[Event]: ...

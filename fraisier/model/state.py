@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from .names import TargetId
+from .names import Scope, TargetId
+from .selection import Selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +30,20 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The branch's head and when it was read. `stale` says why it could not be read again since."""
+    """What the selection comes to and when that was read. `stale` says why it could not be read again since."""
 
     ref: str
+    """Short name of the branch or tag; empty for a commit that was named itself."""
     sha: str
     seen_at: datetime
     stale: Unknown | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class NoBranch:
-    """The remote answered and has no such branch."""
+class NoRevision:
+    """The remote answered and has nothing that is selected: no such branch, no tag in the range."""
 
-    ref: str
+    selection: Selection
 
 
 Lineage = Literal["same", "descends", "rewind", "unknown"]
@@ -49,13 +51,26 @@ Lineage = Literal["same", "descends", "rewind", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
+class Signature:
+    """Whether the revision is signed as `verify` asks. `is_good` None: it is not here yet to be checked."""
+
+    is_good: bool | None
+    message: str = ""
+    """Who signed it, or what is wrong, for people."""
+
+
+@dataclass(frozen=True, slots=True)
 class Desired:
     """What git says for one target."""
 
-    head: Head | NoBranch | Unknown
+    head: Head | NoRevision | Unknown
     lineage: Lineage = "unknown"
     commits: int | None = None
     """How many commits the head is ahead of the healthy revision, where the mirror knows."""
+    signature: Signature | None = None
+    """None where none is asked for, and for what was proven healthy already."""
+    selection: Selection | None = None
+    """What was selected: as declared, or as a person pinned it. None: as declared."""
 
 
 # --- observed --------------------------------------------------------------------------------
@@ -68,6 +83,8 @@ class ReleaseMark:
     sha: str
     build_digest: str
     sealed_at: datetime
+    is_changed: bool = False
+    """Its files were found changed since: never used again, and removed once nothing runs from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +134,37 @@ class ProbeResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """One file that is not as it was left: its path (below the release, or absolute), and how it is."""
+
+    path: str
+    found: Literal["changed", "missing", "unexpected"]
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.found}"
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a look into the current release found; a look into its files costs more than one at the rest."""
+
+    release: str
+    files: tuple[Difference, ...] = ()
+    """Files of the commit that are not as they were when the release was sealed, by path."""
+    shared: tuple[Difference, ...] = ()
+    """`shared` entries whose link is missing or leads elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """What the machine says for one `api` target, read afresh."""
 
     layout: Layout | Unknown
     service: ServiceState | Unknown
-    unit_matches: bool = True
-    """False when a unit or drop-in that Fraisier keeps is missing or differs from what is kept."""
+    units: tuple[Difference, ...] = ()
+    """Units and drop-ins that Fraisier keeps and that are not as they should be."""
+    inspection: Inspection | Unknown | None = None
+    """The last one there was; None when nobody has looked yet."""
     probe: ProbeResult | None = None
     """None when the target was not probed (nothing runs, or the check is the manager itself)."""
 
@@ -143,6 +184,8 @@ class HealthyRevision:
     runtime_digest: str
     at: datetime
     release: str = ""
+    is_chosen: bool = False
+    """Proven while a person had pinned or tried it: not what the next head must descend from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +220,51 @@ class OpenGate:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspension:
+    """A person, or the safe mode, lets nothing be done to what `scope` covers."""
+
+    scope: Scope
+    reason: str
+    by: str
+    at: datetime
+    until: datetime | None = None
+    """When it ends by itself; None: when it is resumed."""
+    stop: bool = False
+    """Whether the services are to be stopped as long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A person selected otherwise than is declared: `pin` until it is unpinned, `try` until `until`."""
+
+    kind: Literal["pin", "try"]
+    selection: Selection
+    by: str
+    at: datetime
+    reason: str = ""
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Somebody approved the deployment with this hash (`planning/basis.py`), and no other."""
+
+    hash: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Emergency:
+    """Somebody lets one revision pass the windows, and says why."""
+
+    sha: str
+    reason: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """What the store last knew of one target: for returning, back-off and quarantine only (law 3)."""
 
@@ -190,9 +278,31 @@ class Recorded:
     """SHAs that a person accepted although the branch was rewound."""
     forced: bool = False
     """A person asked to deploy again although nothing differs."""
+    suspensions: tuple[Suspension, ...] = ()
+    """Those that cover the target, narrowest scope first."""
+    override: Override | None = None
+    approval: Approval | None = None
+    emergency: Emergency | None = None
+    repairs: tuple[datetime, ...] = ()
+    """When the repairs that succeeded ended, newest first, since anything but a repair did; at most `REPAIRS_KEPT`."""
 
 
 HEALTHY_KEPT = 20
+REPAIRS_KEPT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryEntry:
+    """What Fraisier has made on this server for one target, whatever the configuration says now."""
+
+    id: TargetId
+    type: str
+    app_path: str
+    unit: str
+    runtime_digest: str
+    """Of the runtime description that is kept under `app_path`: says which units are Fraisier's."""
+    depends_on: tuple[TargetId, ...]
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any
 from ..config.digests import config_digest, with_digests
 from ..model.config import ApiTarget, Config, Git, HealthCheck, HttpProbe, Server, Service, WrittenService
 from ..model.names import TargetId
+from ..model.selection import Branch
 
 KEY = b"a key for tests"
 
@@ -19,7 +20,7 @@ def api_target(name: str = "shop/production", **changes: Any) -> ApiTarget:
     target = ApiTarget(
         id=id,
         remote=f"/git/{id.fraise}.git",
-        branch="main",
+        selection=Branch("main"),
         app_path=f"/srv/{id.fraise}-{id.environment}",
         service=Service(f"{id.fraise}-{id.environment}.service", written=WrittenService(("./run",))),
         build=(("make",),),

@@ -15,7 +15,28 @@ from tests.config.test_minimal import EXAMPLES
 from tests.support.configs import Machine
 
 CANARY = "cAnArY-7f3a"
+GATES = yaml.safe_load("""\
+server: {name: web-1, crash_limit: 3}
+defaults: {on_drift: report, repairs: {at_most: 6, within: 1h}, verify: {signed: head, gpg_keys: /etc/keys.asc}}
+windows:
+  office: {days: [mon, tue-fri], from: "09:00", to: "18:00", timezone: Europe/Paris}
+  freeze: {kind: deny, dates: ["2026-12-24..2027-01-02", "2027-05-01"]}
+fraises:
+  gated:
+    type: api
+    deploy: {windows: [office, freeze], approval: required}
+    environments:
+      production:
+        tag: v1.*
+        app_path: /srv/gated
+        service: {exec: x}
+        on_drift: {default: repair, files: ignore, except_files: ["var/**"]}
+        verify: {signed: both, ssh_allowed_signers: /etc/signers}
+      pinned: {revision: 0123456789abcdef0123456789abcdef01234567, app_path: /srv/pinned, service: {exec: x}}
+""")
 EVERYTHING = yaml.safe_load((EXAMPLES / "api.yaml").read_text())
+EVERYTHING = {**EVERYTHING, **GATES, "fraises": EVERYTHING["fraises"] | GATES["fraises"]}
+KEYS = {"/etc/keys.asc": "", "/etc/signers": ""}
 WORDS = [
     "fraises",
     "git",
@@ -75,6 +96,12 @@ def test_any_document_is_read_or_refused_with_places(document):
     assert_places(load_text(text), text)
 
 
+def test_the_sound_document_is_sound():
+    machine = Machine({"HOOK_NEW": "n", "HOOK_OLD": "o", "DB_PASSWORD": "p"}, KEYS)
+
+    assert load_text(yaml.safe_dump(EVERYTHING), machine).problems == ()
+
+
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return [path, *(place for key, inner in entries for place in places(inner, (*path, key)))]
@@ -96,7 +123,7 @@ def changed(path: tuple[Any, ...], value: Any) -> dict[str, Any]:
 @given(st.sampled_from(ALL_PLACES), values)
 def test_a_sound_document_with_anything_in_one_place_never_raises(path, value):
     text = yaml.safe_dump(changed(path, value), allow_unicode=True)
-    machine = Machine({"V": "v", "HOOK_NEW": "n", "HOOK_OLD": "o", "DB_PASSWORD": "p"})
+    machine = Machine({"V": "v", "HOOK_NEW": "n", "HOOK_OLD": "o", "DB_PASSWORD": "p"}, KEYS)
 
     loaded = load_text(text, machine)
 
@@ -108,7 +135,7 @@ def test_a_sound_document_with_anything_in_one_place_never_raises(path, value):
 @pytest.mark.parametrize("path", ALL_PLACES, ids=str)
 def test_a_value_from_elsewhere_is_in_no_problem_wherever_it_stands(path, value):
     machine = Machine(
-        {"V": CANARY, "HOOK_NEW": "n", "HOOK_OLD": "o", "DB_PASSWORD": "p"}, {"/f": CANARY}, {"c": CANARY}
+        {"V": CANARY, "HOOK_NEW": "n", "HOOK_OLD": "o", "DB_PASSWORD": "p"}, {**KEYS, "/f": CANARY}, {"c": CANARY}
     )
 
     loaded = load_text(yaml.safe_dump(changed(path, value)), machine)

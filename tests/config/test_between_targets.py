@@ -6,6 +6,7 @@ import pytest
 
 from fraisier.config import SourceFile, load
 from fraisier.model.names import TargetId
+from fraisier.model.selection import Branch
 from tests.support.configs import ORIGIN, Machine, api, read, sentences
 
 A, B = TargetId("a", "p"), TargetId("b", "p")
@@ -115,6 +116,22 @@ def test_mapping_and_branch_that_contradict_name_both_lines():
     assert list(loaded.held) == [TargetId("my_api", "production")]
 
 
+@pytest.mark.parametrize("own", ["tag: v1.*", f"revision: {'a' * 40}"])
+def test_a_mapping_contradicts_an_environment_that_selects_otherwise(own):
+    kind = own.partition(":")[0]
+    mapping = "branch_mapping:\n  main: {fraise: my_api, environment: production}\n"
+
+    loaded = read(api().replace("branch: main", own) + mapping)
+
+    (problem,) = loaded.problems
+    place = f"fraises.yaml:5:{len('      production: {') + len(kind) + 3}"
+    assert (problem.line, problem.message) == (
+        7,
+        f"my_api/production is mapped to main here, which contradicts the environment's own {kind} at {place}",
+    )
+    assert list(loaded.held) == [TargetId("my_api", "production")]
+
+
 def test_two_mappings_that_contradict_name_both_lines():
     text = api().replace("branch: main, ", "")
     lines = [f"  {branch}: [{{fraise: my_api, environment: production}}]\n" for branch in ("main", "dev")]
@@ -133,13 +150,13 @@ def test_the_mapping_alone_gives_the_branch():
     loaded = read(text + "branch_mapping:\n  release/1.2: {fraise: my_api, environment: production}\n")
 
     assert sentences(loaded) == []
-    assert loaded.config.targets[TargetId("my_api", "production")].branch == "release/1.2"
+    assert loaded.config.targets[TargetId("my_api", "production")].selection == Branch("release/1.2")
 
 
 def test_no_branch_at_all_is_an_error():
     loaded = read(api().replace("branch: main, ", ""))
 
-    assert [problem.message for problem in loaded.problems] == ["needs a branch"]
+    assert [problem.message for problem in loaded.problems] == ["needs a branch, a tag or a revision"]
 
 
 def test_a_mapping_to_nothing_is_told_and_stops_no_fraise():

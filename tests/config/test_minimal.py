@@ -10,6 +10,7 @@ import pytest
 from fraisier.model.config import HttpProbe, Service
 from fraisier.model.names import TargetId
 from fraisier.model.secret import Secret
+from fraisier.model.selection import Branch
 from tests.support.configs import ORIGIN, Machine, read, sentences
 
 MINIMAL = """\
@@ -45,7 +46,7 @@ def test_the_minimal_file_loads_on_every_machine(manager):
 
     assert sentences(loaded) == []
     target = loaded.config.targets[PRODUCTION]
-    assert (target.remote, target.branch, target.app_path) == (ORIGIN, "main", "/var/www/api")
+    assert (target.remote, target.selection, target.app_path) == (ORIGIN, Branch("main"), "/var/www/api")
     assert target.service == Service("api.service")
     assert target.health.probe == HttpProbe("https://api.example.com/health")
     assert loaded.config.git.webhook_secrets == {"github": (Secret("s3cret"),)}

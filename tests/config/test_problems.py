@@ -52,7 +52,7 @@ IN_ENVIRONMENT = {
     "missing key": ("service: {port: 80}", "service: needs exec"),
     "empty command": ("service: {exec: ''}", "service.exec: must not be empty"),
     "port out of range": ("service: {exec: x, port: 70000}", "service.port: must be at most 65535"),
-    "later key": ("on_drift: repair", "on_drift: not supported by this version; remove it"),
+    "later key": ("notifications: {}", "notifications: not supported by this version; remove it"),
     "later database": ("database: {adapter: alembic}", "database: not supported by this version; remove it"),
     "both ways to a unit": (
         "unit_file: a.service, service: {exec: x}",

@@ -20,6 +20,7 @@ from fraisier.config.values import (
 from fraisier.model.config import CommandProbe, HttpProbe, ManagerProbe, TcpProbe, WrittenService
 from fraisier.model.names import TargetId
 from fraisier.model.secret import Secret
+from fraisier.model.selection import Branch
 from tests.support.configs import Machine, api, read, sentences
 
 TARGET = TargetId("my_api", "production")
@@ -235,7 +236,7 @@ def test_names_and_paths_may_come_from_elsewhere():
     assert sentences(loaded) == []
     assert (loaded.config.server.name, loaded.config.server.listen) == ("web-7", ("10.0.0.1", 80))
     assert loaded.config.targets[TARGET].app_path == "/srv/here"
-    assert loaded.config.targets[TARGET].branch == "dev"
+    assert loaded.config.targets[TARGET].selection == Branch("dev")
 
 
 @pytest.mark.parametrize(

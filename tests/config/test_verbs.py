@@ -14,6 +14,7 @@ from fraisier.config import schema, starter
 from fraisier.config.starter import Guess
 from fraisier.model.config import WrittenService
 from fraisier.model.names import TargetId
+from fraisier.model.selection import Branch
 from tests.support.configs import Machine, api, read, sentences
 from tests.support.gitrepo import ENVIRONMENT, Origin
 
@@ -140,7 +141,7 @@ def test_init_in_a_checkout_writes_what_validates(tmp_path):
     assert done.returncode == 0, done.stderr
     assert fraisier(tmp_path / "shop", "validate").returncode == 0
     target = read((tmp_path / "shop" / "fraises.yaml").read_text()).config.targets[TargetId("shop", "production")]
-    assert (target.remote, target.branch, target.app_path) == (URL, "trunk", "/srv/shop")
+    assert (target.remote, target.selection, target.app_path) == (URL, Branch("trunk"), "/srv/shop")
     assert target.service.written == WrittenService((".venv/bin/python", "app.py"), port=8000)
     assert target.build[0] == ("python3", "-m", "venv", ".venv")
 

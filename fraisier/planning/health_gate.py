@@ -8,7 +8,6 @@ that is gone, ends the gate at once, since waiting longer cannot make it healthy
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from ..model.config import HealthCheck
 from ..model.state import ProbeResult, ServiceState
@@ -18,7 +17,6 @@ from ..model.state import ProbeResult, ServiceState
 class Sample:
     """One look at the service. `elapsed` is monotonic seconds since the gate opened."""
 
-    now: datetime
     elapsed: float
     service: ServiceState
     probe: ProbeResult
@@ -28,7 +26,8 @@ class Sample:
 class Waiting:
     """Not decided yet."""
 
-    deadline_at: datetime
+    limit: float
+    """`elapsed` at which it has to be ready; a jump of the clock does not move it (law 19)."""
     baseline: ServiceState | None = None
     """The service as first seen running; a different process later is a restart."""
     ready_since: float | None = None
@@ -82,7 +81,7 @@ def _good(check: HealthCheck, state: Waiting, sample: Sample) -> Verdict:
 
 def _bad(state: Waiting, sample: Sample) -> Verdict:
     message = sample.probe.message if not sample.probe.ok else f"the service is {sample.service.run}"
-    if sample.now >= state.deadline_at:
+    if sample.elapsed >= state.limit:
         return Failed(f"not healthy before its deadline: {message}")
     return replace(state, ready_since=None, last=message)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 
 from ..model.config import ApiTarget, ManagerProbe
@@ -11,14 +12,18 @@ from ..model.plan import Action, Health
 from ..model.ports import Host, Runtime, ServiceRef
 from ..model.state import (
     Desired,
+    Inspection,
+    InventoryEntry,
     Layout,
     Observed,
     ProbeResult,
     Recorded,
     ServiceState,
+    Unknown,
 )
 from .api_look import runtime_of
 from .api_plan import plan
+from .api_removal import removal
 from .registry import Glimpse
 
 
@@ -29,6 +34,9 @@ class ApiService:
     def observe(self, target: ApiTarget, host: Host, glimpse: Glimpse | None) -> Observed:
         return _observe(target, host, glimpse)
 
+    def inspect(self, target: ApiTarget, host: Host) -> Inspection | Unknown | None:
+        return _inspect(target, host)
+
     def probe(self, target: ApiTarget, host: Host) -> ProbeResult | None:
         return _probe(target, host)
 
@@ -38,6 +46,13 @@ class ApiService:
     def health(self, target: ApiTarget, observed: Observed, recorded: Recorded) -> Health:
         del target
         return _health(observed, recorded)
+
+    def inventory(self, target: ApiTarget, at: datetime) -> InventoryEntry:
+        runtime, unit = target.runtime_digest, target.service.unit
+        return InventoryEntry(target.id, self.type, target.app_path, unit, runtime, target.depends_on, at)
+
+    def removal(self, entry: InventoryEntry, host: Host, *, keeps_unit: bool) -> Action:
+        return removal(entry, host, keeps_unit=keeps_unit)
 
 
 SERVICE = ApiService()
@@ -56,7 +71,14 @@ def _observe(target: ApiTarget, host: Host, glimpse: Glimpse | None) -> Observed
     if runtime is None:
         return Observed(layout, service)
     release = host.releases.path(target.app_path, layout.stamp.release)
-    return Observed(layout, service, host.services.unit_matches(runtime, release))
+    return Observed(layout, service, host.services.unit_differences(runtime, release))
+
+
+def _inspect(target: ApiTarget, host: Host) -> Inspection | Unknown | None:
+    layout = host.releases.layout(target.app_path)
+    if not isinstance(layout, Layout) or layout.current is None or layout.current not in layout.releases:
+        return None
+    return host.releases.inspect(target.app_path, layout.current, target.shared)
 
 
 def _stamped_runtime(target: ApiTarget, host: Host, layout: Layout, digest: str) -> Runtime | None:

@@ -6,17 +6,22 @@ proven healthy (law 3).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 
 from ..model.config import ApiTarget
 from ..model.plan import Goal
 from ..model.ports import Runtime
 from ..model.state import (
     Desired,
+    HealthyRevision,
+    Inspection,
     Layout,
     Observed,
     Quarantine,
     Recorded,
+    ReleaseMark,
     ServiceState,
 )
 
@@ -36,6 +41,8 @@ class ApiLook:
     service: ServiceState
     observed: Observed
     recorded: Recorded
+    spoilt: str | None = None
+    """The release that is to be made anew, because its files were changed."""
 
     @property
     def current_sha(self) -> str | None:
@@ -44,20 +51,38 @@ class ApiLook:
         return mark.sha if mark else None
 
     def goal(self, ref: str, sha: str, runtime_digest: str | None = None) -> Goal:
-        target = self.target
-        name = release_name(self.layout, sha, target.build_digest)
-        return Goal(ref, sha, name, target.build_digest, runtime_digest or target.runtime_digest)
+        target, chosen = self.target, self.recorded.override is not None
+        name = self.release_name(sha, target.build_digest)
+        return Goal(ref, sha, name, target.build_digest, runtime_digest or target.runtime_digest, chosen)
+
+    def release_name(self, sha: str, build_digest: str) -> str:
+        """The directory of (sha, build): the one that is there, else a name that is free."""
+        layout, releases = self.layout, self.layout.releases
+        present = releases.get(layout.current) if layout.current else None
+        if layout.current and present is not None and self._is_usable(layout.current, present, sha, build_digest):
+            return layout.current
+        for name in sorted(releases):
+            if self._is_usable(name, releases[name], sha, build_digest):
+                return name
+        return next(name for name in _names(sha, build_digest) if name not in releases)
+
+    def _is_usable(self, name: str, mark: ReleaseMark, sha: str, build_digest: str) -> bool:
+        same = (mark.sha, mark.build_digest) == (sha, build_digest)
+        return same and not mark.is_changed and name != self.spoilt
 
 
-def release_name(layout: Layout, sha: str, build_digest: str) -> str:
-    """The directory of (sha, build): the SHA itself, unless a release of the same SHA that was built
-    otherwise has taken that name.
-    """
-    plain = layout.releases.get(sha)
-    if plain is not None and plain.build_digest == build_digest:
-        return sha
+def _names(sha: str, build_digest: str) -> Iterator[str]:
+    """The SHA itself, unless a release that was built otherwise, or is spoilt, has taken that name."""
+    yield sha
     other = f"{sha}.{build_digest[:8]}"
-    return other if plain is not None or other in layout.releases else sha
+    yield other
+    yield from (f"{other}.{number}" for number in count(2))
+
+
+def inspected(look: ApiLook) -> Inspection | None:
+    """What a look into the release that is current found, if there was one."""
+    found = look.observed.inspection
+    return found if isinstance(found, Inspection) and found.release == look.layout.current else None
 
 
 def is_proven(look: ApiLook, goal: Goal) -> bool:
@@ -65,9 +90,21 @@ def is_proven(look: ApiLook, goal: Goal) -> bool:
 
 
 def runs_other_code(look: ApiLook, goal: Goal) -> bool:
-    stamp = look.layout.stamp
-    stamped = (goal.release, goal.runtime_digest) if stamp is None else (stamp.release, stamp.runtime_digest)
-    return look.layout.current != goal.release or stamped != (goal.release, goal.runtime_digest)
+    """Whether another commit, build or runtime than the goal's is in place; the directory does not matter."""
+    layout, stamp = look.layout, look.layout.stamp
+    if not has_code(layout, layout.current, goal):
+        return True
+    return stamp is not None and not (
+        has_code(layout, stamp.release, goal) and stamp.runtime_digest == goal.runtime_digest
+    )
+
+
+def has_code(layout: Layout, release: str | None, goal: Goal) -> bool:
+    """Whether a release is of the goal's commit and build."""
+    if release is None or release == goal.release:
+        return release is not None
+    mark = layout.releases.get(release)
+    return mark is not None and (mark.sha, mark.build_digest) == (goal.sha, goal.build_digest)
 
 
 def matching_quarantine(entries: tuple[Quarantine, ...], sha: str, config_digest: str) -> Quarantine | None:
@@ -76,6 +113,13 @@ def matching_quarantine(entries: tuple[Quarantine, ...], sha: str, config_digest
         if entry.config_digest == config_digest and entry.sha in (None, sha):
             return entry
     return None
+
+
+def _candidates(recorded: Recorded) -> tuple[HealthyRevision, ...]:
+    """Newest proof first; but once a pin or a trial has ended, what was proven under it comes last."""
+    if recorded.override is not None:
+        return recorded.healthy
+    return tuple(sorted(recorded.healthy, key=lambda proven: proven.is_chosen))
 
 
 def return_goal(look: ApiLook, barring: Goal | None = None) -> Goal | None:
@@ -89,15 +133,16 @@ def return_goal(look: ApiLook, barring: Goal | None = None) -> Goal | None:
     declared = (target.build_digest, target.runtime_digest)
     barred = tuple(entry for entry in look.recorded.quarantines if entry.sha is not None)
     left = {entry.sha for entry in look.recorded.quarantines if entry.fault == "person"}
-    for proven in look.recorded.healthy:
+    for proven in _candidates(look.recorded):
         if proven.sha in left or (barring is not None and barring.is_what_was(proven)):
             continue
         as_declared = (proven.build_digest, proven.runtime_digest) == declared
         if as_declared and matching_quarantine(barred, proven.sha, target.config_digest):
             continue
-        name = release_name(layout, proven.sha, proven.build_digest)
+        name = look.release_name(proven.sha, proven.build_digest)
         has_release = name in layout.releases or proven.build_digest == target.build_digest
         has_runtime = proven.runtime_digest in layout.runtimes or proven.runtime_digest == target.runtime_digest
         if has_release and has_runtime:
-            return Goal(proven.ref, proven.sha, name, proven.build_digest, proven.runtime_digest)
+            chosen = proven.is_chosen
+            return Goal(proven.ref, proven.sha, name, proven.build_digest, proven.runtime_digest, chosen)
     return None

@@ -13,17 +13,18 @@ from ..model.state import (
     Desired,
     Head,
     Layout,
-    NoBranch,
+    NoRevision,
     Observed,
     Recorded,
     ServiceState,
     Unknown,
 )
 from ..steps.stop import Stop
-from .api_holds import hold_of, no_branch, staleness
-from .api_look import ApiLook, return_goal, runs_other_code, runtime_of
-from .api_reasons import drift, on_failure, why, why_returning, why_waiting
-from .api_steps import prune, steps_toward, with_lineage
+from .api_drift import Drifts, drifts, is_beyond_repair, masked, spoilt_release, without_excluded_files
+from .api_holds import hold_of, no_revision, reported, staleness
+from .api_look import ApiLook, is_proven, return_goal, runs_other_code, runtime_of
+from .api_reasons import on_failure, stopped_by, why_again, why_new, why_returning, why_waiting
+from .api_steps import prune, remove_spoilt, steps_toward, with_checks
 
 
 def plan(target: ApiTarget, desired: Desired, observed: Observed, recorded: Recorded) -> Action:
@@ -31,12 +32,22 @@ def plan(target: ApiTarget, desired: Desired, observed: Observed, recorded: Reco
         return _unreadable(target, desired, observed.layout, recorded)
     if not isinstance(observed.service, ServiceState):
         return _unreadable(target, desired, observed.service, recorded)
-    look = ApiLook(target, desired, observed.layout, observed.service, observed, recorded)
-    head = desired.head
+    seen = without_excluded_files(observed, target.on_drift)
+    spoilt = spoilt_release(seen.inspection, target.on_drift, forced=recorded.forced)
+    look = ApiLook(target, desired, observed.layout, observed.service, seen, recorded, spoilt)
+    action = _stopped(look) if any(each.stop for each in recorded.suspensions) else _wanted(look)
+    if not isinstance(observed.inspection, Unknown):
+        return action
+    missing = Reason(ReasonCode.HOST_UNREADABLE, observed.inspection.message)
+    return replace(action, incomplete=(*action.incomplete, missing))
+
+
+def _wanted(look: ApiLook) -> Action:
+    target, head = look.target, look.desired.head
     if isinstance(head, Unknown):
         return _toward_healthy(look, None, Reason(ReasonCode.REMOTE_UNREACHABLE, head.message))
-    if isinstance(head, NoBranch):
-        return _toward_healthy(look, no_branch(target, head), None)
+    if isinstance(head, NoRevision):
+        return _toward_healthy(look, no_revision(target, head), None)
     hold = hold_of(look, head)
     if hold is not None:
         return _toward_healthy(look, hold, staleness(head))
@@ -56,23 +67,65 @@ def _unreadable(target: ApiTarget, desired: Desired, unknown: Unknown, recorded:
         (reason,),
         from_revision=recorded.healthy[0].sha if recorded.healthy else None,
         to_revision=sha,
-        ref=target.branch,
+        ref=_ref(target, desired),
         incomplete=(reason,),
         config_digest=target.config_digest,
     )
 
 
+def _ref(target: ApiTarget, desired: Desired) -> str:
+    return desired.head.ref if isinstance(desired.head, Head) else str(desired.selection or target.selection)
+
+
+def _stopped(look: ApiLook) -> Action:
+    """A person wants it stopped, whatever is desired; only what Fraisier started is stopped."""
+    head, reason = look.desired.head, stopped_by(look)
+    steps = (Stop(runtime_of(look.target)),) if _is_ours_and_alive(look) else ()
+    return Action(
+        look.target.id,
+        "repair" if steps else "none",
+        "drifted" if steps else "held",
+        (reason,),
+        steps,
+        from_revision=look.current_sha,
+        to_revision=head.sha if isinstance(head, Head) else None,
+        ref=_ref(look.target, look.desired),
+        on_failure="tried again, a little later each time" if steps else "",
+        config_digest=look.target.config_digest,
+    )
+
+
 def _toward(look: ApiLook, goal: Goal, hold: Hold | None = None) -> Action:
     """The plan that leads to the head; with a `hold`, the one that would be carried out without it."""
-    steps = steps_toward(look, goal)
-    kind, reason = why(look, goal, steps)
+    if is_proven(look, goal) and not look.recorded.forced:
+        in_sync = (Reason(ReasonCode.IN_SYNC, "in sync"),)
+        return _repair(look, goal, hold) or _action(look, goal, "none", "in_sync", in_sync, ())
+    kind, reason = why_new(look, goal)
+    steps = (*with_checks(look, goal, steps_toward(look, goal)), *prune(look, goal))
+    then = on_failure(look, goal) if hold is None else ""  # what is held cannot fail
+    return _action(look, goal, kind, "pending" if hold is None else "held", (reason,), steps, then, hold)
+
+
+def _repair(look: ApiLook, goal: Goal, hold: Hold | None = None) -> Action | None:
+    """What was proven healthy already is kept as it was; None when it is."""
+    found = drifts(look, goal)
+    steps = () if is_beyond_repair(look, goal) else steps_toward(masked(look, goal), goal)
     if not steps:
-        return _action(look, goal, "none", "in_sync", reason, ())
-    if kind in ("deploy", "reconfigure"):
-        steps = (*with_lineage(look, goal, steps), *prune(look, goal))
-    sync: Sync = "held" if hold is not None else "drifted" if kind == "repair" else "pending"
-    then = on_failure(look, goal, kind) if hold is None else ""  # what is held cannot fail
-    return _action(look, goal, kind, sync, reason, steps, then, hold)
+        return _only_reported(look, goal, found, hold)
+    reasons = (*(found.repaired or (why_again(look, goal),)), *found.reported)
+    sync: Sync = "drifted" if hold is None else "held"
+    then = "tried again, a little later each time" if hold is None else ""
+    action = _action(look, goal, "repair", sync, reasons, (*steps, *remove_spoilt(look)), then, hold)
+    return replace(action, notes=reported(look.target, found.reported))
+
+
+def _only_reported(look: ApiLook, goal: Goal, found: Drifts, hold: Hold | None) -> Action | None:
+    """Shown with the steps that would repair it, and held."""
+    if not found.reported:
+        return None
+    holds = reported(look.target, found.reported) + (() if hold is None else (hold,))
+    action = _action(look, goal, "repair", "drifted", found.reported, steps_toward(look, goal))
+    return replace(action, held_by=holds)
 
 
 def _action(
@@ -80,7 +133,7 @@ def _action(
     goal: Goal,
     kind: ActionKind,
     sync: Sync,
-    reason: Reason,
+    reasons: tuple[Reason, ...],
     steps: tuple[Step, ...],
     on_failure: str = "",
     hold: Hold | None = None,
@@ -89,7 +142,7 @@ def _action(
         look.target.id,
         kind,
         sync,
-        (reason,),
+        reasons,
         steps,
         look.current_sha,
         goal.sha,
@@ -105,21 +158,28 @@ def _action(
 def _toward_healthy(look: ApiLook, hold: Hold | None, incomplete: Reason | None) -> Action:
     """The head is held or unknown: keep, repair or return to what was last proven healthy."""
     goal = return_goal(look)
-    steps = steps_toward(look, goal) if goal is not None else ()
     if goal is None:
         action = _without_return(look, hold)
-    elif not steps:
-        action = _held(look, hold)
+    elif runs_other_code(look, goal):
+        action = _returning(look, goal, hold)
     else:
-        action = _returning(look, goal, hold, steps)
+        action = _kept(look, goal, hold)
     return action if incomplete is None else replace(action, incomplete=(incomplete,))
 
 
-def _returning(look: ApiLook, goal: Goal, hold: Hold | None, steps: tuple[Step, ...]) -> Action:
-    other_code = runs_other_code(look, goal)
-    kind: ActionKind = "roll_back" if other_code else "repair"
-    reason = why_returning(goal, hold) if other_code else drift(look, goal)
-    return _action(look, goal, kind, "drifted", reason, steps, "tried again, a little later each time")
+def _returning(look: ApiLook, goal: Goal, hold: Hold | None) -> Action:
+    then = "tried again, a little later each time"
+    return _action(look, goal, "roll_back", "drifted", (why_returning(goal, hold),), steps_toward(look, goal), then)
+
+
+def _kept(look: ApiLook, goal: Goal, hold: Hold | None) -> Action:
+    """What serves is what is to serve for the time being."""
+    repair = _repair(look, goal)
+    if repair is None:
+        return _held(look, hold)
+    if repair.held_by and hold is not None:  # nothing is done about its drift: what matters is the head
+        return replace(_held(look, hold), notes=repair.held_by)
+    return repair
 
 
 def _without_return(look: ApiLook, hold: Hold | None) -> Action:
@@ -167,7 +227,7 @@ def _held(look: ApiLook, hold: Hold | None) -> Action:
         (why_waiting(head, hold),),
         from_revision=look.current_sha,
         to_revision=head.sha if isinstance(head, Head) else None,
-        ref=look.target.branch,
+        ref=_ref(look.target, look.desired),
         commits=look.desired.commits,
         held_by=() if hold is None else (hold,),
         config_digest=look.target.config_digest,

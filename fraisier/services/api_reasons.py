@@ -3,33 +3,63 @@
 from __future__ import annotations
 
 from ..model.names import short
-from ..model.plan import ActionKind, Goal, Hold, Reason, ReasonCode, Step
+from ..model.plan import ActionKind, Goal, Hold, Reason, ReasonCode
+from ..model.selection import Exact, TagRange
 from ..model.state import (
     Head,
-    NoBranch,
+    NoRevision,
+    Override,
     Unknown,
 )
 from .api_look import ApiLook, is_proven, return_goal, runs_other_code
 
 
-def why(look: ApiLook, goal: Goal, steps: tuple[Step, ...]) -> tuple[ActionKind, Reason]:
-    if not steps:
-        return "none", Reason(ReasonCode.IN_SYNC, "in sync")
+def why_new(look: ApiLook, goal: Goal) -> tuple[ActionKind, Reason]:
+    """Why something is to be deployed that is not what was proven healthy last, or is to be deployed again."""
     if is_proven(look, goal):
-        asked = Reason(ReasonCode.REQUESTED, "a person asked to deploy again")
-        return ("deploy", asked) if look.recorded.forced else ("repair", drift(look, goal))
+        return "deploy", Reason(ReasonCode.REQUESTED, "a person asked to deploy again")
     if look.current_sha != goal.sha:
         return "deploy", _why_new_code(look, goal)
     stamp = look.layout.stamp
-    if stamp is not None and (stamp.release, stamp.runtime_digest) != (goal.release, goal.runtime_digest):
+    is_started = stamp is not None and stamp.release == look.layout.current  # else an attempt ended in its middle
+    if (
+        stamp is not None
+        and is_started
+        and (stamp.release, stamp.runtime_digest) != (goal.release, goal.runtime_digest)
+    ):
         return "reconfigure", Reason(ReasonCode.CONFIG_CHANGED, _what_changed(look, goal))
     return "deploy", Reason(ReasonCode.UNFINISHED, f"{short(goal.sha)} is not proven healthy yet")
 
 
 def _why_new_code(look: ApiLook, goal: Goal) -> Reason:
-    if not look.recorded.healthy and look.current_sha is None:
-        return Reason(ReasonCode.NEVER_DEPLOYED, f"nothing is deployed yet; {goal.ref} is at {short(goal.sha)}")
+    override, healthy = look.recorded.override, look.recorded.healthy
+    if override is not None:
+        return _why_chosen(override, goal)
+    named = f"{goal.ref} is at {short(goal.sha)}" if goal.ref else f"{short(goal.sha)} is declared"
+    if not healthy and look.current_sha is None:
+        return Reason(ReasonCode.NEVER_DEPLOYED, f"nothing is deployed yet; {named}")
+    if healthy and healthy[0].is_chosen:
+        return Reason(ReasonCode.UNPINNED, f"the pin or trial of {short(healthy[0].sha)} has ended; {named}")
+    if isinstance(look.desired.selection, TagRange):
+        return Reason(ReasonCode.HEAD_MOVED, f"tag {goal.ref} is the newest in {look.desired.selection}")
+    if isinstance(look.desired.selection, Exact):
+        return Reason(ReasonCode.HEAD_MOVED, named)
     return Reason(ReasonCode.HEAD_MOVED, f"branch {goal.ref} moved to {short(goal.sha)}")
+
+
+def _why_chosen(override: Override, goal: Goal) -> Reason:
+    why = f": {override.reason}" if override.reason else ""
+    if override.kind == "pin":
+        return Reason(ReasonCode.PINNED, f"{override.by} pinned it to {short(goal.sha)}{why}")
+    until = f" until {override.until:%Y-%m-%d %H:%M} UTC" if override.until else ""
+    return Reason(ReasonCode.TRIED, f"{override.by} tries {goal.ref or 'it'} at {short(goal.sha)}{until}{why}")
+
+
+def stopped_by(look: ApiLook) -> Reason:
+    """Of the suspension that has it stopped."""
+    each = next(each for each in look.recorded.suspensions if each.stop)
+    why = f": {each.reason}" if each.reason else ""
+    return Reason(ReasonCode.STOPPED_BY_PERSON, f"{each.by} stopped it at {each.at:%Y-%m-%d %H:%M} UTC{why}")
 
 
 def _what_changed(look: ApiLook, goal: Goal) -> str:
@@ -42,33 +72,18 @@ def _what_changed(look: ApiLook, goal: Goal) -> str:
     return f"configuration changed: {' and '.join(parts) or 'how it runs'}"
 
 
-def drift(look: ApiLook, goal: Goal) -> Reason:
-    """What the machine has otherwise than it was proven healthy with; the cause before its effects."""
-    layout, service = look.layout, look.service
-    if goal.release not in layout.releases:
-        return Reason(ReasonCode.DRIFT_RELEASE, f"drift: the release of {short(goal.sha)} is not there")
-    if layout.current != goal.release:
-        return Reason(ReasonCode.DRIFT_LINK, f"drift: current should point at {short(goal.sha)} and does not")
-    if service.run not in ("running", "starting"):
-        why = f" ({service.message})" if service.message else ""
-        return Reason(ReasonCode.DRIFT_SERVICE, f"drift: desired running, observed {service.run}{why}")
-    if not look.observed.unit_matches:
-        return Reason(ReasonCode.DRIFT_UNIT, f"drift: {look.target.service.unit} differs from what Fraisier keeps")
-    return _why_again(look, goal)
-
-
-def _why_again(look: ApiLook, goal: Goal) -> Reason:
+def why_again(look: ApiLook, goal: Goal) -> Reason:
     """Nothing has drifted, and still there is something to do."""
-    if look.recorded.forced:
-        return Reason(ReasonCode.REQUESTED, "a person asked to deploy again")
+    back_off = look.recorded.back_off
+    if back_off is not None and back_off.sha == goal.sha:
+        return Reason(ReasonCode.UNFINISHED, f"{short(goal.sha)} was not proven healthy again: {back_off.message}")
     if look.layout.stamp is not None and not runs_other_code(look, goal):
         return Reason(ReasonCode.UNFINISHED, f"{short(goal.sha)} was started again and is not proven healthy yet")
-    return Reason(ReasonCode.UNFINISHED, "it is not certain what the service was last started with")
+    return Reason(ReasonCode.UNFINISHED, "the service was stopped, or not started to its end")
 
 
-def on_failure(look: ApiLook, goal: Goal, kind: ActionKind) -> str:
-    if kind == "repair":
-        return "tried again, a little later each time"
+def on_failure(look: ApiLook, goal: Goal) -> str:
+    """What becomes of a revision on trial that fails."""
     back = return_goal(look, barring=goal)
     what = f"quarantine {short(goal.sha)}"
     if back is None:
@@ -83,7 +98,7 @@ def why_returning(goal: Goal, hold: Hold | None) -> Reason:
     return Reason(ReasonCode.RETURN_TO_HEALTHY, f"back to {short(goal.sha)}, last proven healthy{because}")
 
 
-def why_waiting(head: Head | NoBranch | Unknown, hold: Hold | None) -> Reason:
+def why_waiting(head: Head | NoRevision | Unknown, hold: Hold | None) -> Reason:
     if hold is not None:
         return Reason(hold.code, hold.message)
     message = head.message if isinstance(head, Unknown) else "the head of the branch is not known"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -13,7 +14,16 @@ from typing import Any, Protocol
 from ..model.config import Target
 from ..model.plan import Action, Health
 from ..model.ports import Host
-from ..model.state import Desired, Observed, ProbeResult, Recorded, ServiceState, Unknown
+from ..model.state import (
+    Desired,
+    Inspection,
+    InventoryEntry,
+    Observed,
+    ProbeResult,
+    Recorded,
+    ServiceState,
+    Unknown,
+)
 
 GROUP = "fraisier.services"
 """The entry point group under which other packages offer types."""
@@ -40,6 +50,12 @@ class ServiceType(Protocol):
         """
         ...
 
+    def inspect(self, target: Any, host: Host) -> Inspection | Unknown | None:
+        """Looks into what was made for the target for changes by others: costs more than `observe`, and is
+        done less often. None where there is nothing yet.
+        """
+        ...
+
     def probe(self, target: Any, host: Host) -> ProbeResult | None:
         """One probe of the health of what runs, up to its timeout long; None where there is none to make."""
         ...
@@ -52,6 +68,14 @@ class ServiceType(Protocol):
 
     def health(self, target: Any, observed: Observed, recorded: Recorded) -> Health:
         """How the target does, for people."""
+        ...
+
+    def inventory(self, target: Any, at: datetime) -> InventoryEntry:
+        """What carrying out a plan of the target makes on the machine."""
+        ...
+
+    def removal(self, entry: InventoryEntry, host: Host, *, keeps_unit: bool) -> Action:
+        """How that is taken away when the target has left the configuration; never data (law 14)."""
         ...
 
 

@@ -35,10 +35,11 @@ class HealthGate:
 
     def apply(self, context: Context) -> None:
         runtime = context.host.releases.runtime(self.app_path, self.runtime_digest)
-        latest = context.host.clock.now() + self.check.deadline
+        now = context.host.clock.now()
+        latest = now + self.check.deadline
         deadline_at = min(self.deadline_at or latest, latest)  # the clock may have been set back since
         context.open_gate(OpenGate(self.release, self.runtime_digest, deadline_at))
-        match self._wait(context, runtime, Waiting(deadline_at)):
+        match self._wait(context, runtime, Waiting((deadline_at - now).total_seconds())):
             case Proven(message):
                 context.note(f"healthy: {message}")
             case Failed(message):
@@ -78,7 +79,7 @@ class HealthGate:
             service = self._service(context)  # a probe answered by a process that died meanwhile proves nothing
         else:
             probe = ProbeResult(False, f"the service is {service.run}")
-        return Sample(context.host.clock.now(), elapsed, service, probe)
+        return Sample(elapsed, service, probe)
 
     def _service(self, context: Context) -> ServiceState:
         state = context.host.services.states([ServiceRef(self.unit, self.app_path)])[self.unit]

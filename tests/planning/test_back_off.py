@@ -9,10 +9,11 @@ from hypothesis import given
 
 from fraisier.model.names import TargetId
 from fraisier.model.plan import Action, Reason, ReasonCode
-from fraisier.model.state import BackOff
+from fraisier.model.state import BackOff, Recorded
 from fraisier.planning.back_off import FIRST, LONGEST, SPREAD, next_back_off
-from fraisier.planning.gates import gate
+from fraisier.planning.gates import Circumstances, gate
 from fraisier.steps.fetch import Fetch
+from fraisier.testing import api_target
 from fraisier.testing.clock import START
 from tests.support.profiles import examples
 
@@ -56,7 +57,8 @@ def test_it_holds_exactly_what_failed_until_its_moment(seconds: int, same_sha: b
     )
     now = START + timedelta(seconds=seconds)
 
-    held = gate(action, back_off, (), now).is_held
+    around = Circumstances(api_target(), Recorded(back_off=back_off), (), now)
+    held = gate(action, around).is_held
 
     longest = LONGEST * (1 + SPREAD)
     assert held == (same_sha and same_config and now < START <= now + longest)

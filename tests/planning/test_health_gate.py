@@ -11,7 +11,6 @@ from hypothesis import given
 from fraisier.model.config import HealthCheck, ManagerProbe
 from fraisier.model.state import ProbeResult, ServiceState
 from fraisier.planning.health_gate import Failed, Proven, Sample, Waiting, advance, pause
-from fraisier.testing.clock import START
 from tests.support.profiles import examples
 
 checks = st.builds(
@@ -51,13 +50,13 @@ class Ended:
 
 def _run(check: HealthCheck, script: list[Answer], by: str = "restarts") -> Ended:
     """Samples as the step takes them, one after each pause, until it is decided; the last answer stays."""
-    state, elapsed, restarts, pid, samples = Waiting(START + check.deadline), 0.0, 0, 10, []
+    state, elapsed, restarts, pid, samples = Waiting(check.deadline.total_seconds()), 0.0, 0, 10, []
     script = [*script, *([script[-1]] if script else [Answer(False, "running", False)]) * 200]
     for number, answer in enumerate(script):
         restarts += answer.restarted and by == "restarts"
         pid += answer.restarted and by == "pid"
         service = ServiceState(answer.run, pid=pid, restarts=restarts)  # type: ignore[arg-type]
-        sample = Sample(START + timedelta(seconds=elapsed), elapsed, service, ProbeResult(answer.ok, "HTTP"))
+        sample = Sample(elapsed, service, ProbeResult(answer.ok, "HTTP"))
         samples.append(sample)
         verdict = advance(check, state, sample)
         if not isinstance(verdict, Waiting):
@@ -128,6 +127,6 @@ def test_what_never_answers_well_is_never_proven(check: HealthCheck, count: int)
 def test_a_pause_is_never_longer_than_the_interval(
     check: HealthCheck, elapsed: float, samples: int, since: float | None
 ) -> None:
-    state = Waiting(START, ready_since=since)
+    state = Waiting(0.0, ready_since=since)
 
     assert 0 <= pause(check, state, samples, elapsed) <= check.interval.total_seconds()

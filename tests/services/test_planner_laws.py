@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
 
 from hypothesis import assume, given
 
@@ -16,6 +15,7 @@ from fraisier.model.state import (
     Desired,
     Head,
     HealthyRevision,
+    Inspection,
     Layout,
     Observed,
     Quarantine,
@@ -24,27 +24,40 @@ from fraisier.model.state import (
     Unknown,
 )
 from fraisier.planning.document import action_document
-from fraisier.planning.gates import gate
+from fraisier.planning.gates import Circumstances, gate
+from fraisier.planning.standing import standing_at
 from fraisier.services.api import SERVICE
 from fraisier.steps.prune import PruneReleases
 from fraisier.testing import Behaviour, FakeHost
 from fraisier.testing.clock import START
 from tests.support.profiles import examples
-from tests.support.states import desires, known_heads, machine, observations, pasts, readable, targets, unreadable
+from tests.support.states import (
+    arranged_pasts,
+    desires,
+    known_heads,
+    machine,
+    observations,
+    pasts,
+    readable,
+    targets,
+    unreadable,
+)
 
 LIVE = ("running", "starting")
 
 
-@given(targets, desires, observations, pasts)
-@examples(150)
+@given(targets, desires, observations, arranged_pasts)
+@examples(200)
 def test_every_pair_yields_a_plan_that_explains_itself(
     target: ApiTarget, desired: Desired, observed: Observed, recorded: Recorded
 ) -> None:
-    action = gate(SERVICE.plan(target, desired, observed, recorded), recorded.back_off, (), START)
+    recorded = standing_at(recorded, START)
+    action = gate(SERVICE.plan(target, desired, observed, recorded), Circumstances(target, recorded, (), START))
 
     assert action.reasons
     assert all(reason.message for reason in (*action.reasons, *action.incomplete))
-    assert all(hold.message and hold.to_go_on for hold in action.held_by)
+    assert all(hold.message and hold.to_go_on for hold in (*action.held_by, *action.notes))
+    assert not recorded.suspensions or not action.is_runnable or [step.kind for step in action.steps] == ["stop"]
     assert all(step.summary() and step.undo and step.kind for step in action.steps)
     assert action.on_failure or not action.is_runnable
     assert json.dumps(action_document(action))
@@ -115,7 +128,8 @@ def test_pruning_leaves_the_goal_what_runs_and_what_may_be_returned_to(
     removed, runtimes = set(prune[0].releases), set(prune[0].runtimes)
 
     assert isinstance(observed.layout, Layout)
-    assert observed.layout.current not in removed
+    spoilt = isinstance(observed.inspection, Inspection) and observed.inspection.files
+    assert observed.layout.current not in removed or spoilt
     if action.proves is not None:
         assert action.proves.release not in removed
         assert action.proves.runtime_digest not in runtimes
@@ -181,10 +195,9 @@ def _runnable(target: ApiTarget, desired: Desired, observed: Observed, recorded:
 
 
 def carry_out(action: Action, host: FakeHost) -> None:
-    interrupt = host.interrupt()
-    deadline = host.clock.now() + timedelta(minutes=10)
+    interrupt, ends_at = host.interrupt(), host.clock.monotonic() + 600
     for step in action.steps:
-        step.apply(Context(host, interrupt, deadline, None, lambda message: None, lambda gate: None))
+        step.apply(Context(host, interrupt, ends_at, None, lambda message: None, lambda gate: None))
 
 
 def failure_of(action: Action, host: FakeHost) -> str:
@@ -196,7 +209,7 @@ def failure_of(action: Action, host: FakeHost) -> str:
 
 
 def _seen(target: ApiTarget, host: FakeHost) -> tuple[Observed]:
-    return (SERVICE.observe(target, host, None),)
+    return (replace(SERVICE.observe(target, host, None), inspection=SERVICE.inspect(target, host)),)
 
 
 def _as_git_says_it(desired: Desired, recorded: Recorded) -> Desired:
@@ -220,7 +233,8 @@ def _proven(action: Action, recorded: Recorded) -> Recorded:
     goal = action.proves
     if goal is None:
         return replace(recorded, forced=False, gate=None)
-    new = HealthyRevision(goal.ref, goal.sha, goal.build_digest, goal.runtime_digest, START, goal.release)
+    digests = (goal.build_digest, goal.runtime_digest)
+    new = HealthyRevision(goal.ref, goal.sha, *digests, START, goal.release, goal.is_chosen)
     others = tuple(
         old
         for old in recorded.healthy

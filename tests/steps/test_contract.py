@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from datetime import timedelta
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
@@ -19,12 +18,15 @@ from fraisier.model.state import ReleaseMark, Stamp
 from fraisier.services.api_look import runtime_of
 from fraisier.steps.activate import Activate
 from fraisier.steps.build import Build
+from fraisier.steps.condemn import Condemn
 from fraisier.steps.configure import Configure
 from fraisier.steps.fetch import Fetch
 from fraisier.steps.health import HealthGate
 from fraisier.steps.prune import PruneReleases
 from fraisier.steps.release import CreateRelease
+from fraisier.steps.remove import RemoveApp, Retire
 from fraisier.steps.restart import Restart
+from fraisier.steps.share import Share
 from fraisier.steps.stop import Stop
 from fraisier.testing import FakeHost, PowerCut, api_target
 
@@ -42,7 +44,9 @@ def _found() -> list[type[Step]]:
     package = fraisier.steps
     modules = [import_module(f"{package.__name__}.{module.name}") for module in iter_modules(package.__path__)]
     classes = [found for module in modules for _, found in inspect.getmembers(module, inspect.isclass)]
-    steps = {found for found in classes if hasattr(found, "kind") and found.__module__.startswith(package.__name__)}
+    steps: set[Any] = {
+        found for found in classes if hasattr(found, "kind") and found.__module__.startswith(package.__name__)
+    }
     return sorted(steps, key=lambda found: found.__name__)
 
 
@@ -57,13 +61,17 @@ EXAMPLES: dict[type[Any], Example] = {
     HealthGate: lambda host, sha: HealthGate(APP, sha, UNIT, DIGEST, TARGET.health),
     PruneReleases: lambda host, sha: PruneReleases(APP, ("old",), ("0" * 32,)),
     Stop: lambda host, sha: Stop(RUNTIME),
+    Share: lambda host, sha: Share(APP, sha, ("uploads", ".env")),
+    Condemn: lambda host, sha: Condemn(APP, "old"),
+    Retire: lambda host, sha: Retire("shop/production", APP, UNIT, DIGEST),
+    RemoveApp: lambda host, sha: RemoveApp(APP),
 }
 """One example of each step; `sha` is sealed as a release of that name, `half` is a release not yet sealed."""
 
 
 @pytest.fixture
 def host() -> FakeHost:
-    """A machine on which a service runs, an old release is left, and a new one is half made."""
+    """A machine on which a service runs, an old release is left, a new one is half made, and links are lost."""
     host = FakeHost("systemd")
     sha = host.git.remote(TARGET.remote).push("main", "a")
     host.git.mirrors[TARGET.remote] = {sha}
@@ -73,7 +81,10 @@ def host() -> FakeHost:
     host.directories[host.releases.path(APP, "half")] = sha
     host.releases.keep_runtime(RUNTIME)
     host.services.restart(RUNTIME, host.releases.path(APP, sha), 10, host.interrupt())
+    host.services.install(RUNTIME, host.releases.path(APP, sha))
     host.releases.stamp(APP, Stamp(sha, DIGEST))
+    host.releases.lose_link(APP, sha, "uploads")
+    host.releases.lose_link(APP, sha, ".env", "changed")
     host.faults.disarm()
     return host
 
@@ -83,15 +94,16 @@ def _sha(host: FakeHost) -> str:
 
 
 def _apply(step: Step, host: FakeHost) -> None:
-    deadline = host.clock.now() + timedelta(minutes=10)
-    step.apply(Context(host, host.interrupt(), deadline, None, lambda message: None, lambda gate: None))
+    ends_at = host.clock.monotonic() + 600
+    step.apply(Context(host, host.interrupt(), ends_at, None, lambda message: None, lambda gate: None))
 
 
 def _state(host: FakeHost) -> object:
     """Everything that lasts; not when it came about, nor under which pid."""
     app = host.releases.app(APP)
     return (
-        {name: (mark.sha, mark.build_digest) for name, mark in app.marks.items()},
+        {name: (mark.sha, mark.build_digest, mark.is_changed) for name, mark in app.marks.items()},
+        {name: sorted(links) for name, links in app.links.items()},
         (app.current, app.stamp, sorted(app.runtimes)),
         dict(host.directories),
         {name: sorted(shas) for name, shas in host.git.mirrors.items()},
@@ -142,5 +154,5 @@ def test_it_describes_itself_and_shows_no_secret(kind: type[Step], host: FakeHos
 
     assert all(words)
     assert all(CANARY not in word for word in words)
-    assert len(step.summary()) <= 60
+    assert len(step.summary()) <= 70
     assert "\n" not in step.summary()

@@ -12,37 +12,58 @@ from typing import Any
 
 import hypothesis.strategies as st
 
-from fraisier.model.config import ApiTarget
+from fraisier.model.config import DRIFT_FIELDS, ApiTarget, OnDrift, Verification
+from fraisier.model.names import Scope
 from fraisier.model.ports import Runtime
+from fraisier.model.selection import Branch, Exact
 from fraisier.model.state import (
     BackOff,
     Desired,
+    Difference,
     Head,
     HealthyRevision,
+    Inspection,
     Layout,
-    NoBranch,
+    NoRevision,
     Observed,
     OpenGate,
+    Override,
     ProbeResult,
     Quarantine,
     Recorded,
     ReleaseMark,
     ServiceState,
+    Signature,
     Stamp,
+    Suspension,
     Unknown,
 )
-from fraisier.services.api_look import release_name, runtime_of
+from fraisier.services.api_look import runtime_of
 from fraisier.testing import FakeHost, api_target
 from fraisier.testing.clock import START
 
 BASE = api_target()
-TARGETS = (BASE, api_target(env={"LEVEL": "1"}), api_target(build=(("make", "fast"),)), api_target(keep_releases=1))
+TARGETS = (
+    BASE,
+    api_target(env={"LEVEL": "1"}),
+    api_target(build=(("make", "fast"),)),
+    api_target(keep_releases=1),
+    api_target(shared=("uploads",)),
+    api_target(verify=Verification(ssh_allowed_signers="/etc/fraisier/signers")),
+)
 SHAS = tuple(character * 40 for character in "abcd")
 BUILDS = tuple(sorted({target.build_digest for target in TARGETS}))
 RUNTIMES = tuple(sorted({target.runtime_digest for target in TARGETS} | {"9" * 32}))
 CONFIGS = tuple(sorted({target.config_digest for target in TARGETS}))
 
-targets = st.sampled_from(TARGETS)
+on_drift = st.builds(
+    OnDrift,
+    st.sampled_from(["repair", "report", "ignore"]),
+    st.dictionaries(st.sampled_from(DRIFT_FIELDS), st.sampled_from(["repair", "report", "ignore"]), max_size=3),
+    st.sampled_from([(), ("app.py",), ("*.log",)]),
+)
+repairing = st.sampled_from(TARGETS)
+targets = st.one_of(repairing, st.builds(lambda target, policy: replace(target, on_drift=policy), repairing, on_drift))
 shas = st.sampled_from(SHAS)
 moments = st.integers(-100, 0).map(lambda minutes: START + timedelta(minutes=minutes))
 unknowns = st.builds(Unknown, st.just("unreachable"), st.just("no answer"), moments)
@@ -50,22 +71,30 @@ names = st.one_of(shas, st.builds(lambda sha, build: f"{sha}.{build[:8]}", shas,
 
 heads = st.one_of(
     st.builds(Head, st.just("main"), shas, moments, st.one_of(st.none(), unknowns)),
-    st.builds(NoBranch, st.just("main")),
+    st.builds(NoRevision, st.just(Branch("main"))),
     unknowns,
 )
+signatures = st.sampled_from(
+    [None, None, Signature(True, "Ann"), Signature(False, "nobody signed it"), Signature(None)]
+)
 desires = st.builds(
-    Desired, heads, st.sampled_from(["same", "descends", "rewind", "unknown"]), st.one_of(st.none(), st.integers(0, 9))
+    Desired,
+    heads,
+    st.sampled_from(["same", "descends", "rewind", "unknown"]),
+    st.one_of(st.none(), st.integers(0, 9)),
+    signatures,
+    st.just(Branch("main")),
 )
 
 
 @st.composite
 def marks(draw: Any) -> dict[str, ReleaseMark]:
-    """Sealed releases under the names that they are given."""
-    layout = Layout()
-    for sha, build in draw(st.lists(st.tuples(shas, st.sampled_from(BUILDS)), max_size=6)):
-        name = release_name(layout, sha, build)
-        layout = Layout({**layout.releases, name: ReleaseMark(sha, build, draw(moments))})
-    return dict(layout.releases)
+    """Sealed releases under the names that they are given, some of them found changed since."""
+    found: dict[str, ReleaseMark] = {}
+    for sha, build in draw(st.lists(st.tuples(shas, st.sampled_from(BUILDS)), max_size=6, unique=True)):
+        name = sha if sha not in found else f"{sha}.{build[:8]}"
+        found[name] = ReleaseMark(sha, build, draw(moments), draw(st.sampled_from([False, False, False, True])))
+    return found
 
 
 layouts = st.builds(
@@ -80,14 +109,26 @@ services = st.builds(
     st.sampled_from(["running", "starting", "stopped", "failed", "missing"]),
     st.one_of(st.none(), st.integers(2, 9)),
     st.integers(0, 3),
+    enabled=st.sampled_from([True, True, False]),
 )
-observations = st.builds(
-    Observed,
-    st.one_of(layouts, layouts, layouts, unknowns),
-    st.one_of(services, services, services, unknowns),
-    st.booleans(),
-    st.one_of(st.none(), st.builds(ProbeResult, st.booleans(), st.just("HTTP"))),
-)
+units = st.sampled_from([(), (), (Difference("/etc/systemd/system/shop-production.service", "changed"),)])
+inspected_files = st.sampled_from([(), (), (Difference("app.py", "changed"),), (Difference("a", "missing"),) * 5])
+inspected_shared = st.sampled_from([(), (), (Difference("uploads", "missing"),)])
+
+
+@st.composite
+def seen(draw: Any, layouts: Any, services: Any) -> Observed:
+    """A look into the release is at the one that is current, where there is one."""
+    layout = draw(layouts)
+    current = layout.current if isinstance(layout, Layout) and layout.current in layout.releases else None
+    inspection = None
+    if current is not None and draw(st.booleans()):
+        inspection = Inspection(current, draw(inspected_files), draw(inspected_shared))
+    probe = draw(st.one_of(st.none(), st.builds(ProbeResult, st.booleans(), st.just("HTTP"))))
+    return Observed(layout, draw(services), draw(units), inspection, probe)
+
+
+observations = seen(st.one_of(layouts, layouts, layouts, unknowns), st.one_of(services, services, services, unknowns))
 
 
 @st.composite
@@ -95,10 +136,11 @@ def proofs(draw: Any) -> HealthyRevision:
     """Under one of the two names that its release may have had."""
     sha, build = draw(shas), draw(st.sampled_from(BUILDS))
     name = draw(st.sampled_from([sha, f"{sha}.{build[:8]}"]))
-    return HealthyRevision("main", sha, build, draw(st.sampled_from(RUNTIMES)), draw(moments), name)
+    chosen = draw(st.sampled_from([False, False, True]))
+    return HealthyRevision("main", sha, build, draw(st.sampled_from(RUNTIMES)), draw(moments), name, chosen)
 
 
-readable = st.builds(Observed, layouts, services, st.booleans())
+readable = seen(layouts, services)
 unreadable = st.one_of(
     st.builds(Observed, unknowns, services),
     st.builds(Observed, layouts, unknowns),
@@ -109,6 +151,8 @@ known_heads = st.builds(
     st.builds(Head, st.just("main"), shas, moments),
     st.sampled_from(["same", "descends", "rewind"]),
     st.one_of(st.none(), st.integers(0, 9)),
+    st.sampled_from([None, Signature(True, "Ann"), Signature(False, "nobody signed it")]),
+    st.just(Branch("main")),
 )
 quarantines = st.builds(
     Quarantine,
@@ -136,6 +180,33 @@ pasts = st.builds(
     st.frozensets(shas, max_size=2),
     st.booleans(),
 )
+suspensions = st.builds(
+    Suspension,
+    st.sampled_from([Scope("shop", "production"), Scope("shop"), Scope()]),
+    st.sampled_from(["", "an audit"]),
+    st.just("ann"),
+    moments,
+    st.one_of(st.none(), st.integers(-10, 10).map(lambda minutes: START + timedelta(minutes=minutes))),
+    st.booleans(),
+)
+overrides = st.builds(
+    Override,
+    st.sampled_from(["pin", "try"]),
+    st.one_of(st.builds(Exact, shas), st.just(Branch("fix-x"))),
+    st.just("ann"),
+    moments,
+    st.sampled_from(["", "a look"]),
+    st.one_of(st.none(), st.integers(-10, 10).map(lambda minutes: START + timedelta(minutes=minutes))),
+)
+arranged_pasts = st.builds(
+    lambda past, suspended, override, repairs: replace(
+        past, suspensions=tuple(suspended), override=override, repairs=tuple(sorted(repairs, reverse=True))
+    ),
+    pasts,
+    st.lists(suspensions, max_size=2),
+    st.one_of(st.none(), overrides),
+    st.lists(moments, max_size=8),
+)
 
 
 def machine(target: ApiTarget, observed: Observed) -> FakeHost:
@@ -144,6 +215,7 @@ def machine(target: ApiTarget, observed: Observed) -> FakeHost:
     remote = host.git.remote(target.remote)
     remote.parents = dict(zip(SHAS, (None, *SHAS), strict=False))
     remote.branches["main"] = SHAS[-1]
+    remote.signed.update(SHAS)
     layout, app = observed.layout, host.releases.app(target.app_path)
     assert isinstance(layout, Layout)
     assert isinstance(observed.service, ServiceState)
@@ -153,10 +225,18 @@ def machine(target: ApiTarget, observed: Observed) -> FakeHost:
     app.current, app.stamp = layout.current, layout.stamp
     for digest in layout.runtimes:
         app.runtimes[digest] = runtime(target, digest)
-    host.services.known[target.service.unit] = observed.service
-    if layout.stamp is not None and observed.unit_matches:
+    unit = target.service.unit
+    host.services.known[unit] = replace(observed.service, enabled=True)
+    if layout.stamp is not None:
         release = host.releases.path(target.app_path, layout.stamp.release)
-        host.services.installed[target.service.unit] = (runtime(target, layout.stamp.runtime_digest), release)
+        host.services.installed[unit] = (runtime(target, layout.stamp.runtime_digest), release)
+        if observed.units:
+            host.services.edit_unit(unit)
+        if not observed.service.enabled:
+            host.services.disable(unit)
+    if observed.inspection is not None:
+        app.files[observed.inspection.release] = {each.path: each for each in observed.inspection.files}
+        app.links[observed.inspection.release] = {each.path: each for each in observed.inspection.shared}
     return host
 
 

@@ -7,8 +7,9 @@ import sqlite3
 
 from ..model.records import Store
 from . import migrate
+from .opening import missing
 from .readers import Reader, Readers
-from .sqlite import Mode, SqliteStore, missing
+from .sqlite import Mode, SqliteStore
 from .writer import Writer
 
 

@@ -13,12 +13,14 @@ from datetime import datetime
 from typing import Any
 
 from ..model.errors import AttemptOpen, StoreError
-from ..model.names import TargetId, short
+from ..model.names import Scope, TargetId, short
 from ..model.records import Attempt, Closing, EventKind, Wish
-from ..model.state import BackOff, HealthyRevision
+from ..model.state import BackOff, HealthyRevision, InventoryEntry
+from . import inventory
 from .ids import new_id
-from .requests import answer, request_pk
-from .values import moment, parse_moment, to_json
+from .observations import forget_status
+from .requests import request_pk
+from .values import moment, optional_moment, parse_moment, to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Entry:
     """An event about to be written."""
 
     kind: EventKind
-    target: TargetId
+    target: TargetId | Scope
     at: datetime
     attempt: Attempt | None = None
     request: int | None = None
@@ -70,7 +72,13 @@ def open_attempt(connection: sqlite3.Connection, wish: Wish, at: datetime, deadl
     deployment = _joined(connection, wish) or _new_deployment(connection, wish, request, at)
     attempt = _new_attempt(connection, wish, deployment, request, at, deadline_at)
     write(connection, Entry("attempt_opened", wish.id, at, attempt, request, data={"number": attempt.number}))
+    if wish.inventory is not None and inventory.is_news(connection, wish.inventory):
+        write(connection, _inventoried(attempt, wish.inventory))
     return attempt
+
+
+def _inventoried(attempt: Attempt, entry: InventoryEntry) -> Entry:
+    return Entry("inventoried", entry.id, entry.at, attempt, data=inventory.document(entry))
 
 
 _NEWEST = """
@@ -166,15 +174,15 @@ def _already_open(error: sqlite3.IntegrityError, target: TargetId) -> Exception:
 
 
 def close_attempt(connection: sqlite3.Connection, attempt: Attempt, closing: Closing) -> None:
-    """The order matters: a back-off that is asked for comes after what would end it."""
+    """The order matters: a back-off that is asked for comes after what would end it, a removal after all."""
     if closing.proven:
-        write(connection, _proven(attempt, closing.proven))
+        write(connection, _proven(attempt, closing.proven, closing.committed_at))
     _write_closed(connection, attempt, closing)
     if closing.back_off:
         write(connection, _backed_off(attempt, closing.back_off, closing.at))
-    if closing.answer is not None:
-        for request in _requests_of(connection, attempt):
-            answer(connection, request, "done", closing.answer, closing.at)
+    if closing.removed:
+        write(connection, Entry("removed", attempt.target, closing.at, attempt, message=closing.message))
+        forget_status(connection, attempt.target)
 
 
 def _write_closed(connection: sqlite3.Connection, attempt: Attempt, closing: Closing) -> None:
@@ -191,7 +199,7 @@ def _write_closed(connection: sqlite3.Connection, attempt: Attempt, closing: Clo
         ) from error
 
 
-def _proven(attempt: Attempt, proven: HealthyRevision) -> Entry:
+def _proven(attempt: Attempt, proven: HealthyRevision, committed_at: datetime | None) -> Entry:
     data = {
         "ref": proven.ref,
         "sha": proven.sha,
@@ -199,6 +207,8 @@ def _proven(attempt: Attempt, proven: HealthyRevision) -> Entry:
         "runtime_digest": proven.runtime_digest,
         "release": proven.release,
         "at": moment(proven.at),
+        "is_chosen": proven.is_chosen,
+        "committed_at": optional_moment(committed_at),
     }
     return Entry(
         "proven_healthy", attempt.target, proven.at, attempt, message=f"{short(proven.sha)} is healthy", data=data
@@ -213,20 +223,6 @@ def _backed_off(attempt: Attempt, back_off: BackOff, at: datetime) -> Entry:
         "until": moment(back_off.until),
     }
     return Entry("backed_off", attempt.target, at, attempt, message=back_off.message, data=data)
-
-
-_REQUESTS_OF = """
-SELECT r.id FROM tv_requests r
-WHERE r.state IN ('pending', 'taken') AND r.pk_request IN (
-    SELECT fk_request FROM tb_deployment_attempts WHERE pk_deployment_attempt = ?1
-    UNION
-    SELECT d.fk_request FROM tb_deployments d
-    JOIN tb_deployment_attempts a ON a.fk_deployment = d.pk_deployment WHERE a.pk_deployment_attempt = ?1)"""
-
-
-def _requests_of(connection: sqlite3.Connection, attempt: Attempt) -> list[str]:
-    """Unanswered ones: of this try, and of the deployment it goes on with."""
-    return [row["id"] for row in connection.execute(_REQUESTS_OF, (attempt.pk,)).fetchall()]
 
 
 # --- reading back ----------------------------------------------------------------------------

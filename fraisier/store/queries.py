@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any, get_args
 
-from ..model.errors import StoreError
 from ..model.records import Event, EventKind
+from .history import deployment_pk
 from .values import from_json, parse_moment
+from .views import Rows, data, names
 
-Rows = list[Mapping[str, Any]]
 _KINDS = {kind: kind for kind in get_args(EventKind)}
-
-
-def _data(rows: sqlite3.Cursor) -> Rows:
-    return [from_json(row["data"]) for row in rows]
-
-
-def _names(identifiers: Collection[str]) -> str:
-    """For `json_each`: one statement for any number of names."""
-    return json.dumps(sorted(set(identifiers)))
 
 
 _ALL = "SELECT data FROM {view} ORDER BY identifier"
@@ -30,55 +20,16 @@ _SOME = "SELECT data FROM {view} WHERE identifier IN (SELECT value FROM json_eac
 
 def _of_view(connection: sqlite3.Connection, view: str, identifiers: Collection[str] | None) -> Rows:
     if identifiers is None:
-        return _data(connection.execute(_ALL.format(view=view)))
-    return _data(connection.execute(_SOME.format(view=view), (_names(identifiers),)))
+        return data(connection.execute(_ALL.format(view=view)))
+    return data(connection.execute(_SOME.format(view=view), (names(identifiers),)))
 
 
 def status_rows(connection: sqlite3.Connection, identifiers: Collection[str] | None) -> Rows:
     return _of_view(connection, "v_fraise_status", identifiers)
 
 
-def stats_rows(connection: sqlite3.Connection, identifiers: Collection[str] | None) -> Rows:
-    return _of_view(connection, "v_deployment_stats", identifiers)
-
-
 def quarantine_rows(connection: sqlite3.Connection, identifiers: Collection[str] | None) -> Rows:
     return _of_view(connection, "v_quarantine", identifiers)
-
-
-# --- history ---------------------------------------------------------------------------------
-
-HISTORY_OF_ALL = """
-SELECT data FROM v_deployment_history WHERE pk_deployment < ?1 ORDER BY pk_deployment DESC LIMIT ?2"""
-
-# The newest of each target by index, then the newest of those: a target that was quiet for a million
-# deployments costs no more than a busy one.
-HISTORY_OF_SOME = """
-SELECT h.data FROM json_each(?3) names
-CROSS JOIN v_deployment_history h ON h.pk_deployment IN (
-    SELECT pk_deployment FROM tv_deployments
-    WHERE identifier = names.value AND pk_deployment < ?1 ORDER BY pk_deployment DESC LIMIT ?2)
-ORDER BY h.pk_deployment DESC LIMIT ?2"""
-
-_LAST = 2**63 - 1
-
-
-def history_rows(
-    connection: sqlite3.Connection, identifiers: Collection[str] | None, limit: int, before: str | None
-) -> Rows:
-    """Newest first; `before` is the `id` of the last deployment of the page before."""
-    start = _LAST if before is None else _deployment_pk(connection, before)
-    if identifiers is None:
-        return _data(connection.execute(HISTORY_OF_ALL, (start, limit)))
-    return _data(connection.execute(HISTORY_OF_SOME, (start, limit, _names(identifiers))))
-
-
-def _deployment_pk(connection: sqlite3.Connection, id: str) -> int:
-    row = connection.execute("SELECT pk_deployment FROM tb_deployments WHERE id = ?", (id,)).fetchone()
-    if row is None:
-        raise StoreError(f"there is no deployment {id}", code="unknown_deployment", hint="fraisier history lists them.")
-    pk: int = row["pk_deployment"]
-    return pk
 
 
 # --- the journal -----------------------------------------------------------------------------
@@ -139,7 +90,7 @@ ORDER BY pk_deployment_event"""
 
 def attempts_of(connection: sqlite3.Connection, deployment_id: str) -> Rows:
     """Each attempt, oldest first, with its steps as far as they went."""
-    pk = _deployment_pk(connection, deployment_id)
+    pk = deployment_pk(connection, deployment_id)
     return [
         _attempt(row, connection.execute(_STEPS, (row["pk_deployment_attempt"],)).fetchall())
         for row in connection.execute(_ATTEMPTS, (pk,)).fetchall()

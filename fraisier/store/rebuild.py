@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import sqlite3
 
-# Children of other rows come last: `tv_deployment_stats` follows from changes of `tv_deployments`.
+# Children of other rows come last: `tv_deployment_days` follows from changes of `tv_deployments`.
 DERIVED = (
     "tv_open_attempts",
     "tv_targets",
     "tv_deployments",
-    "tv_deployment_stats",
+    "tv_deployment_days",
     "tv_healthy",
     "tv_quarantine",
     "tv_back_off",
     "tv_gates",
     "tv_rewinds",
     "tv_forced",
+    "tv_suspensions",
+    "tv_overrides",
+    "tv_approvals",
+    "tv_emergencies",
+    "tv_repairs",
+    "tv_inventory",
     "tv_requests",
 )
 """Every projection that follows from the log; `tv_fraise_status` and `tv_heads` are observations."""

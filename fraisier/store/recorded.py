@@ -2,8 +2,9 @@
 
 All of `Recorded` follows from the journal. So the journal is what invalidates the cache: when any
 connection of any process has committed (`PRAGMA data_version`), the targets of the events that are
-new are read again, and no others. That treats our own writes and those of another process alike,
-and a poll that only refreshes heads invalidates nothing.
+new are read again, and no others: one event about a scope is about every target that it covers. That
+treats our own writes and those of another process alike, and a poll that only refreshes heads
+invalidates nothing.
 """
 
 from __future__ import annotations
@@ -12,14 +13,24 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
-from ..model.names import TargetId
-from ..model.state import BackOff, HealthyRevision, OpenGate, Quarantine, Recorded
+from ..model.names import Scope, TargetId
+from ..model.state import (
+    Approval,
+    BackOff,
+    Emergency,
+    HealthyRevision,
+    OpenGate,
+    Override,
+    Quarantine,
+    Recorded,
+    Suspension,
+)
+from .arrangements import override_of, suspension_of
 from .readers import Reader, Readers
 from .values import parse_moment
-
-EMPTY = Recorded()
 
 
 class RecordedCache:
@@ -34,7 +45,7 @@ class RecordedCache:
         with self._readers.lend() as reader:
             self._refresh(reader)
             known = self._known.get(target)
-            return known or self._load(reader, target).get(target, EMPTY)
+            return known or self._load(reader, target)[target]
 
     def all(self) -> Mapping[TargetId, Recorded]:
         with self._readers.lend() as reader:
@@ -44,9 +55,18 @@ class RecordedCache:
         if not reader.moved():
             return
         with self._lock:
+            if not self._known:  # nothing to forget, and no reason to read the whole journal for it
+                self._as_of = max(self._as_of, _last_event(reader.connection))
             for pk, identifier in reader.connection.execute(_CHANGED, (self._as_of,)):
-                self._known.pop(TargetId.parse(identifier), None)
+                self._forget(Scope.parse(identifier))
                 self._as_of = max(self._as_of, pk)
+
+    def _forget(self, scope: Scope) -> None:
+        if scope.target is not None:
+            self._known.pop(scope.target, None)
+            return
+        for target in [target for target in self._known if scope.covers(target)]:
+            del self._known[target]
 
     def _load(self, reader: Reader, target: TargetId | None) -> dict[TargetId, Recorded]:
         connection = reader.connection
@@ -56,12 +76,11 @@ class RecordedCache:
             found = load(connection, target)
         finally:
             connection.execute("COMMIT")
-        wanted = found if target is None else {target: found.get(target, EMPTY)}
         with self._lock:
             # Another thread may have seen newer events while this one read; then this is old news.
             if as_of >= self._as_of:
-                self._known.update(wanted)
-        return wanted
+                self._known.update(found)
+        return found
 
 
 _CHANGED = """
@@ -85,6 +104,11 @@ class _Draft:
     gate: OpenGate | None = None
     rewinds: set[str] = field(default_factory=set)
     forced: bool = False
+    suspensions: tuple[Suspension, ...] = ()
+    override: Override | None = None
+    approval: Approval | None = None
+    emergency: Emergency | None = None
+    repairs: list[datetime] = field(default_factory=list)
 
     def finish(self) -> Recorded:
         return Recorded(
@@ -95,13 +119,26 @@ class _Draft:
             gate=self.gate,
             rewinds=frozenset(self.rewinds),
             forced=self.forced,
+            suspensions=self.suspensions,
+            override=self.override,
+            approval=self.approval,
+            emergency=self.emergency,
+            repairs=tuple(self.repairs),
         )
 
 
 def _add_healthy(draft: _Draft, row: Any) -> None:
     at = parse_moment(row["at"])
     draft.healthy.append(
-        HealthyRevision(row["ref"], row["sha"], row["build_digest"], row["runtime_digest"], at, row["release"])
+        HealthyRevision(
+            row["ref"],
+            row["sha"],
+            row["build_digest"],
+            row["runtime_digest"],
+            at,
+            row["release"],
+            bool(row["is_chosen"]),
+        )
     )
 
 
@@ -131,6 +168,22 @@ def _add_forced(draft: _Draft, row: Any) -> None:
     draft.forced = row["at"] is not None
 
 
+def _add_override(draft: _Draft, row: Any) -> None:
+    draft.override = override_of(row)
+
+
+def _add_approval(draft: _Draft, row: Any) -> None:
+    draft.approval = Approval(row["hash"], row["approved_by"], parse_moment(row["at"]))
+
+
+def _add_emergency(draft: _Draft, row: Any) -> None:
+    draft.emergency = Emergency(row["sha"], row["reason"], row["allowed_by"], parse_moment(row["at"]))
+
+
+def _add_repair(draft: _Draft, row: Any) -> None:
+    draft.repairs.append(parse_moment(row["at"]))
+
+
 _PARTS: tuple[tuple[str, str, Callable[[_Draft, Any], None]], ...] = (
     ("SELECT * FROM tv_targets", "", _add_attempted),
     ("SELECT * FROM tv_healthy", " ORDER BY fk_deployment_event DESC", _add_healthy),
@@ -139,19 +192,46 @@ _PARTS: tuple[tuple[str, str, Callable[[_Draft, Any], None]], ...] = (
     ("SELECT * FROM tv_gates", "", _add_gate),
     ("SELECT * FROM tv_rewinds", "", _add_rewind),
     ("SELECT * FROM tv_forced", "", _add_forced),
+    ("SELECT * FROM tv_overrides", "", _add_override),
+    ("SELECT * FROM tv_approvals", "", _add_approval),
+    ("SELECT * FROM tv_emergencies", "", _add_emergency),
+    ("SELECT * FROM tv_repairs", " ORDER BY fk_deployment_event DESC", _add_repair),
 )
 
 
 def load(connection: sqlite3.Connection, target: TargetId | None) -> dict[TargetId, Recorded]:
-    """One pass over the projections: of `target`, or of every target that has any."""
-    drafts: dict[str, _Draft] = {}
+    """One pass over the projections: of `target`, or of every target that has any.
+
+    A suspension that covers more than one target gives no target a past.
+    """
+    drafts: dict[TargetId, _Draft] = {} if target is None else {target: _Draft()}
     for select, order, add in _PARTS:
         for row in _rows(connection, select, order, target):
-            add(drafts.setdefault(row["identifier"], _Draft()), row)
-    return {TargetId.parse(identifier): draft.finish() for identifier, draft in drafts.items()}
+            add(drafts.setdefault(TargetId.parse(row["identifier"]), _Draft()), row)
+    suspended = {suspension.scope: suspension for suspension in _suspensions(connection, target)}
+    for scope in suspended:
+        if scope.target is not None:
+            drafts.setdefault(scope.target, _Draft())
+    for of, draft in drafts.items():
+        draft.suspensions = tuple(suspended[scope] for scope in _scopes(of) if scope in suspended)
+    return {of: draft.finish() for of, draft in drafts.items()}
 
 
 def _rows(connection: sqlite3.Connection, select: str, order: str, target: TargetId | None) -> Iterable[Any]:
     if target is None:
         return connection.execute(select + order)
     return connection.execute(f"{select} WHERE identifier = ?{order}", (str(target),))
+
+
+def _scopes(target: TargetId) -> tuple[Scope, ...]:
+    """Those that cover it, narrowest first."""
+    return Scope.of(target), Scope(target.fraise), Scope()
+
+
+def _suspensions(connection: sqlite3.Connection, target: TargetId | None) -> Iterable[Suspension]:
+    if target is None:
+        rows = connection.execute("SELECT * FROM tv_suspensions")
+    else:
+        names = [str(scope) for scope in _scopes(target)]
+        rows = connection.execute("SELECT * FROM tv_suspensions WHERE scope IN (?, ?, ?)", names)
+    return map(suspension_of, rows)

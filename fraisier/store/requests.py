@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import get_args
 
 from ..model.errors import StoreError
-from ..model.names import TargetId
+from ..model.names import Scope
 from ..model.records import EventKind, Request, RequestKind, RequestState
 from .ids import new_id
 from .values import from_json, moment, parse_moment, to_json
@@ -18,7 +18,7 @@ _KINDS = {kind: kind for kind in get_args(RequestKind)}
 def add(connection: sqlite3.Connection, request: Request) -> None:
     values = (
         request.id,
-        str(request.target),
+        str(request.scope),
         request.kind,
         request.requested_by,
         moment(request.requested_at),
@@ -71,14 +71,14 @@ def in_state(connection: sqlite3.Connection, state: RequestState) -> list[Reques
 
 def _parsed(row: sqlite3.Row) -> Request | None:
     try:
-        target = TargetId.parse(row["identifier"])
+        scope = Scope.parse(row["identifier"])
         requested_at = parse_moment(row["requested_at"])
         payload = from_json(row["payload"])
     except ValueError:
         return None
     if row["kind"] not in _KINDS or requested_at.tzinfo is None or not isinstance(payload, dict):
         return None
-    return Request(row["id"], _KINDS[row["kind"]], target, row["requested_by"], requested_at, payload)
+    return Request(row["id"], _KINDS[row["kind"]], scope, row["requested_by"], requested_at, payload)
 
 
 def _row(connection: sqlite3.Connection, id: str) -> sqlite3.Row:

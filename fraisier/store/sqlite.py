@@ -6,20 +6,22 @@ import os
 import sqlite3
 import threading
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import closing
 from datetime import datetime
 from functools import partial
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from ..model.errors import StoreError
-from ..model.names import TargetId
-from ..model.records import Attempt, Closing, Event, Request, RequestState, Status, Wish
-from ..model.state import Head, OpenGate, Quarantine, Recorded
-from . import journal, migrate, observations, queries, requests, standing
-from .connect import connect_observer, connect_writer
-from .errors import RESTORE, translate
+from ..model.names import Scope, TargetId
+from ..model.records import Attempt, Closing, Request, RequestState, Status, Wish
+from ..model.selection import Pick, Selection
+from ..model.state import Approval, Emergency, OpenGate, Override, Quarantine, Recorded, Suspension
+from . import arrangements, journal, observations, requests, standing
+from .connect import connect_writer
+from .errors import translate
 from .journal import Entry
+from .opening import check_readable, prepare, quick_check, unreadable
 from .readers import Readers, observer, reader
+from .reading import Reading
 from .rebuild import rebuild
 from .recorded import RecordedCache
 from .values import moment
@@ -27,11 +29,8 @@ from .writer import Writer
 
 Mode = Literal["read", "write", "create"]
 
-QUICK_CHECK_BYTES = 50_000_000
-"""Files up to this size are checked whenever they are opened for writing; larger ones by `check()`."""
 
-
-class SqliteStore:
+class SqliteStore(Reading):
     """Safe from any thread, and beside other processes on the same file.
 
     Writes of the log are on disk when the call returns; that a step has finished, and notes, are so
@@ -40,9 +39,9 @@ class SqliteStore:
     """
 
     def __init__(self, path: str, writer: Writer | None, readers: Readers) -> None:
+        super().__init__(readers)
         self.path = path
         self._writer = writer
-        self._readers = readers
         self._recorded = RecordedCache(self._readers)
         self._statuses: dict[TargetId, Status] | None = None
         self._statuses_lock = threading.Lock()
@@ -59,14 +58,14 @@ class SqliteStore:
         name = os.path.abspath(path)
         try:
             if read_only:
-                _check_readable(name)
+                check_readable(name)
                 return cls(name, None, Readers(name, partial(observer, name)))
-            _prepare(name, create=create)
+            prepare(name, create=create)
             return cls(name, Writer(connect_writer(name), name), Readers(name, partial(reader, name)))
         except sqlite3.Error as error:
             raise translate(error, name) from error
         except OSError as error:
-            raise _unreadable(name, error) from error
+            raise unreadable(name, error) from error
 
     def close(self) -> None:
         if self._writer:
@@ -76,7 +75,7 @@ class SqliteStore:
     def check(self) -> None:
         """Reads the whole file; raises `StoreError` `store_corrupt`. For a start after an unclean end."""
         with self._readers.lend() as lent:
-            _quick_check(lent.connection, self.path)
+            quick_check(lent.connection, self.path)
 
     def rebuild_projections(self) -> None:
         """Makes every projection that follows from the log anew; they are equal before and after."""
@@ -94,7 +93,7 @@ class SqliteStore:
         return self._recorded.one(target)
 
     def recorded_all(self) -> Mapping[TargetId, Recorded]:
-        """Every target that has any past; a target that is not in it has `Recorded()`."""
+        """Every target that has a past of its own; one that is not in it may be covered by a wider suspension."""
         return self._recorded.all()
 
     # -- attempts and their journal
@@ -129,10 +128,9 @@ class SqliteStore:
     def close_attempt(self, attempt: Attempt, closing: Closing) -> None:
         """Raises `StoreError` `attempt_closed` when it is closed already."""
         self._write.run(lambda connection: journal.close_attempt(connection, attempt, closing))
-
-    def open_attempts(self) -> Sequence[Attempt]:
-        with self._readers.lend() as lent:
-            return journal.open_attempts(lent.connection)
+        if closing.removed:
+            with self._statuses_lock:
+                self._known_statuses().pop(attempt.target, None)
 
     # -- standing facts about a target
 
@@ -149,15 +147,33 @@ class SqliteStore:
     def force(self, target: TargetId, by: str, at: datetime) -> None:
         self._write.run(lambda connection: standing.force(connection, target, by, at))
 
+    # -- what people arrange
+
+    def suspend(self, suspension: Suspension) -> None:
+        self._write.run(lambda connection: arrangements.suspend(connection, suspension))
+
+    def resume(self, scope: Scope, by: str, at: datetime) -> int:
+        return self._write.run(lambda connection: arrangements.resume(connection, scope, by, at))
+
+    def override(self, target: TargetId, override: Override) -> None:
+        self._write.run(lambda connection: arrangements.override(connection, target, override))
+
+    def end_override(self, target: TargetId, by: str, at: datetime) -> bool:
+        return self._write.run(lambda connection: arrangements.end_override(connection, target, by, at))
+
+    def approve(self, target: TargetId, approval: Approval) -> None:
+        self._write.run(lambda connection: arrangements.approve(connection, target, approval))
+
+    def allow_emergency(self, target: TargetId, emergency: Emergency) -> None:
+        self._write.run(lambda connection: arrangements.allow_emergency(connection, target, emergency))
+
     # -- heads last seen
 
-    def save_heads(self, remote: str, heads: Mapping[str, str], asked: Collection[str], at: datetime) -> None:
+    def save_heads(
+        self, remote: str, heads: Mapping[Selection, Pick], asked: Collection[Selection], at: datetime
+    ) -> None:
         work = partial(observations.save_heads, remote=remote, heads=heads, asked=asked, at=at)
         self._write.run(work, durable=False)
-
-    def heads(self, remote: str) -> Mapping[str, Head]:
-        with self._readers.lend() as lent:
-            return observations.load_heads(lent.connection, remote)
 
     # -- status
 
@@ -181,110 +197,8 @@ class SqliteStore:
     def add_request(self, request: Request) -> None:
         self._write.run(lambda connection: requests.add(connection, request))
 
-    def pending_requests(self) -> Sequence[Request]:
-        """Oldest first."""
-        with self._readers.lend() as lent:
-            return requests.in_state(lent.connection, "pending")
-
-    def taken_requests(self) -> Sequence[Request]:
-        """Taken and never answered, oldest first: after a crash, what the next start has to see to."""
-        with self._readers.lend() as lent:
-            return requests.in_state(lent.connection, "taken")
-
     def take_request(self, request_id: str, at: datetime) -> bool:
         return self._write.run(lambda connection: requests.take(connection, request_id, at))
 
     def answer_request(self, request_id: str, state: RequestState, message: str, at: datetime) -> None:
         self._write.run(lambda connection: requests.answer(connection, request_id, state, message, at))
-
-    def request_state(self, request_id: str) -> tuple[RequestState, str]:
-        """Raises `StoreError` `unknown_request`."""
-        with self._readers.lend() as lent:
-            return requests.state_of(lent.connection, request_id)
-
-    # -- reading
-
-    def status_rows(self, identifiers: Collection[str] | None = None) -> Sequence[Mapping[str, Any]]:
-        with self._readers.lend() as lent:
-            return queries.status_rows(lent.connection, identifiers)
-
-    def history_rows(
-        self, identifiers: Collection[str] | None = None, *, limit: int = 20, before: str | None = None
-    ) -> Sequence[Mapping[str, Any]]:
-        """`before`: the `id` of the last row of the page before. Raises `StoreError` `unknown_deployment`."""
-        with self._readers.snapshot() as connection:
-            return queries.history_rows(connection, identifiers, limit, before)
-
-    def stats_rows(self, identifiers: Collection[str] | None = None) -> Sequence[Mapping[str, Any]]:
-        """`data` of `v_deployment_stats`."""
-        with self._readers.lend() as lent:
-            return queries.stats_rows(lent.connection, identifiers)
-
-    def quarantine_rows(self, identifiers: Collection[str] | None = None) -> Sequence[Mapping[str, Any]]:
-        """`data` of `v_quarantine`."""
-        with self._readers.lend() as lent:
-            return queries.quarantine_rows(lent.connection, identifiers)
-
-    def events_after(self, pk: int, *, identifier: str | None = None, limit: int = 500) -> Sequence[Event]:
-        with self._readers.lend() as lent:
-            return queries.events_after(lent.connection, pk, identifier, limit)
-
-    def last_event_pk(self) -> int:
-        with self._readers.lend() as lent:
-            return queries.last_event_pk(lent.connection)
-
-    def attempts_of(self, deployment_id: str) -> Sequence[Mapping[str, Any]]:
-        with self._readers.snapshot() as connection:
-            return queries.attempts_of(connection, deployment_id)
-
-
-def _prepare(path: str, *, create: bool) -> None:
-    """The file is there, whole, and has the schema of this program."""
-    if not os.path.exists(path):
-        if not create:
-            raise missing(path)
-        migrate.create(path, migrate.shipped())
-    migrate.upgrade(path, migrate.shipped())
-    if os.stat(path).st_size <= QUICK_CHECK_BYTES:
-        with closing(connect_writer(path)) as connection:
-            _quick_check(connection, path)
-
-
-def _check_readable(path: str) -> None:
-    if not os.path.exists(path):
-        raise missing(path)
-    connection, _ = connect_observer(path)
-    with closing(connection):
-        migrations = migrate.shipped()
-        version = migrate.check_version(connection, path, migrations)
-    if version < len(migrations):
-        raise StoreError(
-            f"{path} has schema {version}, and this program reads {len(migrations)}",
-            code="store_older",
-            hint="Restart the daemon with this program: it brings the file up to date and keeps a copy of it.",
-        )
-
-
-def _quick_check(connection: sqlite3.Connection, path: str) -> None:
-    answer = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if answer != "ok":
-        raise StoreError(
-            f"the database {path} is corrupt: {answer}", code="store_corrupt", hint=RESTORE.format(path=path)
-        )
-
-
-def missing(path: str) -> StoreError:
-    return StoreError(
-        f"there is no store at {path}",
-        code="store_missing",
-        hint="The first `fraisier daemon` or `fraisier deploy` makes it; or name another with --state.",
-    )
-
-
-def _unreadable(path: str, error: OSError) -> StoreError:
-    code = "disk_full" if error.errno == 28 else "store_unreadable"
-    return StoreError(
-        f"{path} cannot be opened: {error.strerror}",
-        code=code,
-        hint="Its folder must exist, have space, and be readable and writable for this user.",
-    )

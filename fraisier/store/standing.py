@@ -17,18 +17,21 @@ def quarantine(connection: sqlite3.Connection, target: TargetId, entry: Quaranti
 
 
 _LIFTED = """
-SELECT (SELECT count(*) FROM tv_quarantine
-        WHERE identifier = ?1 AND (?2 IS NULL OR sha IS NULL OR sha = ?2))
-     + (SELECT count(*) FROM tv_back_off WHERE identifier = ?1 AND (?2 IS NULL OR sha = ?2))"""
+SELECT
+    ?2 IS NULL AND EXISTS (SELECT 1 FROM tv_repairs WHERE identifier = ?1) AS repaired,
+    (SELECT count(*) FROM tv_quarantine WHERE identifier = ?1 AND (?2 IS NULL OR sha IS NULL OR sha = ?2))
+        + (SELECT count(*) FROM tv_back_off WHERE identifier = ?1 AND (?2 IS NULL OR sha = ?2)) AS lifted"""
 
 
 def lift(connection: sqlite3.Connection, target: TargetId, by: str, at: datetime, sha: str | None) -> int:
-    """Writes nothing when there is nothing to lift."""
-    count: int = connection.execute(_LIFTED, (str(target), sha)).fetchone()[0]
-    if count:
+    """Writes nothing when there is nothing to lift. The repairs so far are forgotten with it; they are not counted,
+    since most keep nothing from running, and alone are reason enough to lift everything.
+    """
+    repaired, count = connection.execute(_LIFTED, (str(target), sha)).fetchone()
+    if count or repaired:
         what = f"{short(sha)} may be tried again" if sha else "every revision may be tried again"
         write(connection, Entry("lifted", target, at, message=what, data={"sha": sha, "by": by, "count": count}))
-    return count
+    return int(count)
 
 
 def accept_rewind(connection: sqlite3.Connection, target: TargetId, sha: str, by: str, at: datetime) -> None:

@@ -15,8 +15,16 @@ def moment(at: datetime) -> str:
     return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
+def optional_moment(at: datetime | None) -> str | None:
+    return None if at is None else moment(at)
+
+
 def parse_moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
+
+
+def parse_optional_moment(text: str | None) -> datetime | None:
+    return None if text is None else parse_moment(text)
 
 
 def to_json(value: Mapping[str, Any]) -> str:

@@ -192,31 +192,10 @@ def test_one_closing_is_one_transaction(store: SqliteStore) -> None:
     naive = healthy().at.replace(tzinfo=None)
 
     with pytest.raises(ValueError, match="no time zone"):
-        store.close_attempt(attempt, closing(back_off=back_off(), proven=healthy(at=naive), answer="done"))
+        store.close_attempt(attempt, closing(back_off=back_off(), proven=healthy(at=naive)))
 
     assert list(store.open_attempts()) == [attempt]
     assert store.request_state("r1") == ("pending", "")
-
-
-def test_a_closing_answers_the_requests_of_the_try_and_of_its_deployment(store: SqliteStore) -> None:
-    store.add_request(request("r1"))
-    store.add_request(request("r2"))
-    store.close_attempt(open_attempt(store, request_id="r1"), closing("interrupted", retried=True))
-
-    store.close_attempt(open_attempt(store, request_id="r2"), closing(answer="a1 is live"))
-
-    assert store.request_state("r1") == ("done", "a1 is live")
-    assert store.request_state("r2") == ("done", "a1 is live")
-
-
-def test_a_closing_does_not_answer_twice(store: SqliteStore) -> None:
-    store.add_request(request())
-    attempt = open_attempt(store, request_id="r1")
-    store.answer_request("r1", "refused", "cancelled", at(1))
-
-    store.close_attempt(attempt, closing(answer="done"))
-
-    assert store.request_state("r1") == ("refused", "cancelled")
 
 
 def test_an_attempt_for_an_unknown_request_is_refused(store: SqliteStore) -> None:

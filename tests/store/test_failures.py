@@ -167,7 +167,7 @@ def test_one_failure_in_a_group_takes_nothing_of_the_others_back(store: SqliteSt
 
 def test_what_a_closure_raises_comes_out_and_nothing_of_it_stays(store: SqliteStore) -> None:
     def fail(connection: sqlite3.Connection) -> None:
-        connection.execute("INSERT INTO tv_heads VALUES ('r', 'main', 'a', 'now')")
+        connection.execute("INSERT INTO tv_heads VALUES ('r', 'refs/heads/main', 'main', 'a', 'now')")
         raise KeyError("mine")
 
     with pytest.raises(KeyError, match="mine"):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fraisier.store import SqliteStore, migrate
-from tests.support.stores import API, B, at, closing, deploy, open_attempt
+from tests.support.stores import API, OTHER, B, at, closing, deploy, open_attempt, pin, suspension
 
 OPENER = """
 import sys
@@ -51,6 +51,19 @@ from tests.support.stores import API, at, request
 store = SqliteStore.open(sys.argv[1])
 store.force(API, "ada", at(0))
 store.add_request(request())
+store.close()
+"""
+
+SUSPENDER = """
+import sys
+from fraisier.model.names import Scope
+from fraisier.store import SqliteStore
+from tests.support.stores import API, at, pin, suspension
+store = SqliteStore.open(sys.argv[1])
+store.suspend(suspension("*/*"))
+store.suspend(suspension("my_api/*", 1))
+store.resume(Scope("my_api"), "ada", at(2))
+store.override(API, pin())
 store.close()
 """
 
@@ -135,6 +148,17 @@ def test_what_another_process_wrote_is_recorded(store: SqliteStore, path: str) -
 
     assert store.recorded(API).forced is True
     assert [asked.id for asked in store.pending_requests()] == ["r1"]
+
+
+def test_what_another_process_arranged_is_recorded_of_every_target_it_covers(store: SqliteStore, path: str) -> None:
+    deploy(store)
+    assert not store.recorded(API).suspensions
+    assert not store.recorded(OTHER).suspensions
+
+    run(SUSPENDER, path)
+
+    assert store.recorded(API).suspensions == store.recorded(OTHER).suspensions == (suspension("*/*"),)
+    assert (store.recorded(API).override, store.recorded(OTHER).override) == (pin(), None)
 
 
 def test_reading_a_store_at_rest_leaves_no_trace(store: SqliteStore, path: str) -> None:

@@ -8,6 +8,8 @@ from contextlib import closing as closed
 import pytest
 
 from fraisier.model.errors import StoreError
+from fraisier.model.names import Scope
+from fraisier.model.selection import Branch, Exact, Pick, TagRange
 from fraisier.model.state import Head
 from fraisier.store import SqliteStore
 from tests.support.stores import (
@@ -88,12 +90,30 @@ def test_recorded_all_is_every_recorded(store: SqliteStore) -> None:
 # --- heads -----------------------------------------------------------------------------------
 
 
-def test_a_branch_that_was_asked_for_and_did_not_come_is_gone(store: SqliteStore) -> None:
-    store.save_heads("origin", {"main": A, "dev": B, "old": C}, ["main", "dev", "old"], at(0))
-    store.save_heads("origin", {"main": B}, ["main", "dev"], at(1))
+def test_a_selection_that_was_asked_for_and_came_to_nothing_is_gone(store: SqliteStore) -> None:
+    main, dev, old, tag = Branch("main"), Branch("dev"), Branch("old"), TagRange("v1.*")
+    seen = {main: Pick("main", A), dev: Pick("dev", B), old: Pick("old", C), tag: Pick("v1.4.2", A)}
+    store.save_heads("origin", seen, list(seen), at(0))
+    store.save_heads("origin", {main: Pick("main", B), tag: Pick("v1.5.0", C)}, [main, dev, tag], at(1))
 
-    assert store.heads("origin") == {"main": Head("main", B, at(1)), "old": Head("old", C, at(0))}
+    assert store.heads("origin") == {
+        "refs/heads/main": Head("main", B, at(1)),
+        "refs/heads/old": Head("old", C, at(0)),
+        "tag:v1.*": Head("v1.5.0", C, at(1)),
+    }
     assert store.heads("elsewhere") == {}
+
+
+def test_a_branch_and_a_tag_of_one_name_are_two_heads(store: SqliteStore) -> None:
+    seen = {Branch("v1"): Pick("v1", A), TagRange("v1"): Pick("v1", B), Exact(C): Pick("", C)}
+
+    store.save_heads("origin", seen, seen, at(0))
+
+    assert {key: head.sha for key, head in store.heads("origin").items()} == {
+        "refs/heads/v1": A,
+        "tag:v1": B,
+        f"commit:{C}": C,
+    }
 
 
 # --- requests --------------------------------------------------------------------------------
@@ -169,6 +189,18 @@ def test_the_same_request_is_not_recorded_twice(store: SqliteStore) -> None:
 def test_an_unknown_request_has_no_state(store: SqliteStore) -> None:
     with pytest.raises(StoreError, match="no request x"):
         store.request_state("x")
+
+
+@pytest.mark.parametrize("scope", ["my_api/*", "*/*"])
+def test_a_request_may_be_about_more_than_one_target(store: SqliteStore, scope: str) -> None:
+    asked = request(scope=Scope.parse(scope), kind="suspend", payload={"reason": "freeze"})
+
+    store.add_request(asked)
+    assert list(store.pending_requests()) == [asked]
+
+    assert store.take_request("r1", at(1))
+    store.answer_request("r1", "done", "suspended", at(2))
+    assert store.request_state("r1") == ("done", "suspended")
 
 
 # --- status ----------------------------------------------------------------------------------

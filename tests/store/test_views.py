@@ -8,8 +8,24 @@ from contextlib import closing as closed
 import pytest
 
 from fraisier.model.errors import StoreError
-from fraisier.store import SqliteStore, queries
-from tests.support.stores import API, OTHER, A, B, at, closing, deploy, open_attempt, quarantine, status, wish
+from fraisier.model.plan import Drift, Hold, ReasonCode
+from fraisier.model.selection import Branch
+from fraisier.model.state import Override
+from fraisier.store import SqliteStore, figures, past, queries
+from tests.support.stores import (
+    API,
+    OTHER,
+    A,
+    B,
+    at,
+    closing,
+    deploy,
+    open_attempt,
+    quarantine,
+    status,
+    suspension,
+    wish,
+)
 
 
 def test_the_status_of_a_target(store: SqliteStore) -> None:
@@ -33,6 +49,10 @@ def test_the_status_of_a_target(store: SqliteStore) -> None:
             "operation": "running",
             "reason": {"code": "head_moved", "message": "nothing to do"},
             "to_go_on": "wait",
+            "held_by": [],
+            "drift": [],
+            "suspended": None,
+            "override": None,
             "since": "2026-01-01T12:00:20.000000Z",
             "last_converged_at": "2026-01-01T12:00:10.000000Z",
             "updated_at": "2026-01-01T12:00:20.000000Z",
@@ -47,6 +67,51 @@ def test_a_status_without_a_past_has_nulls(store: SqliteStore) -> None:
 
     assert [row[key] for key in ("desired", "attempted", "healthy", "running", "last_converged_at")] == [None] * 5
     assert row["operation"] == "idle"
+
+
+def test_a_status_tells_what_holds_it_and_what_people_arranged(store: SqliteStore, path: str) -> None:
+    told = status(
+        held_by=(
+            Hold(ReasonCode.WINDOW, "outside of office", "wait, or: --emergency", at(60)),
+            Hold(ReasonCode.REWIND, "main was rewound", "--allow-rewind"),
+        ),
+        drift=(Drift("unit", "as installed", "changed"),),
+        suspension=suspension("my_api/*", 3, until=at(90), stop=True),
+        override=Override("try", Branch("fix"), "bob", at(4), "does it help?", at(99)),
+    )
+
+    store.save_status([told], at(5))
+
+    (row,) = store.status_rows()
+    assert row["held_by"] == [
+        {
+            "code": "window",
+            "message": "outside of office",
+            "to_go_on": "wait, or: --emergency",
+            "until": "2026-01-01T12:01:00.000000Z",
+        },
+        {"code": "rewind", "message": "main was rewound", "to_go_on": "--allow-rewind", "until": None},
+    ]
+    assert row["drift"] == [{"field": "unit", "desired": "as installed", "observed": "changed"}]
+    assert row["suspended"] == {
+        "scope": "my_api/*",
+        "reason": "freeze",
+        "by": "ada",
+        "at": "2026-01-01T12:00:03.000000Z",
+        "until": "2026-01-01T12:01:30.000000Z",
+        "stop": True,
+    }
+    assert row["override"] == {
+        "kind": "try",
+        "selection": {"kind": "branch", "value": "fix"},
+        "by": "bob",
+        "at": "2026-01-01T12:00:04.000000Z",
+        "until": "2026-01-01T12:01:39.000000Z",
+        "reason": "does it help?",
+    }
+    with closed(SqliteStore.open(path)) as again:
+        again.save_status([told], at(50))  # read back, it is the same: not written
+        assert again.status_rows() == [row]
 
 
 def test_statuses_are_filtered_by_name(store: SqliteStore) -> None:
@@ -84,6 +149,7 @@ def test_history_of_a_finished_deployment(store: SqliteStore) -> None:
             "started_at": "2026-01-01T12:00:00.000000Z",
             "finished_at": "2026-01-01T12:00:02.500000Z",
             "duration_s": 2.5,
+            "lead_time_s": None,
         }
     ]
 
@@ -110,34 +176,6 @@ def test_history_before_an_unknown_deployment_is_an_error(store: SqliteStore) ->
         store.history_rows(before="nothing")
 
     assert error.value.code == "unknown_deployment"
-
-
-def test_stats_count_a_deployment_by_how_it_ended_at_last(store: SqliteStore) -> None:
-    store.close_attempt(open_attempt(store, sha=A), closing("failed", 10, retried=True))
-    store.close_attempt(open_attempt(store, sha=A, seconds=40), closing("converged", 60))
-    store.close_attempt(open_attempt(store, sha=B, seconds=100), closing("rolled_back", 110))
-    store.close_attempt(open_attempt(store, sha=A, seconds=120, action="repair"), closing("converged", 130))
-    open_attempt(store, sha=B, seconds=200)
-
-    (row,) = store.stats_rows()
-
-    counts = ("deployments", "attempts", "running", "converged", "failed", "rolled_back", "interrupted", "superseded")
-    assert [row[key] for key in counts] == [4, 5, 1, 2, 0, 1, 0, 0]
-    assert row["success_rate"] == pytest.approx(2 / 3)
-    assert row["average_duration_s"] == pytest.approx((30 + 10) / 2)
-    assert row["average_lead_time_s"] == pytest.approx(60)
-    assert row["deployments_per_day"] == pytest.approx(1)
-    assert row["change_failure_rate"] == pytest.approx(1 / 2)
-    assert row["average_time_to_restore_s"] == pytest.approx(20)
-    assert row["failing_since"] is None
-
-
-def test_stats_of_a_target_that_never_finished_divide_by_nothing(store: SqliteStore) -> None:
-    open_attempt(store)
-
-    (row,) = store.stats_rows([str(API)])
-
-    assert [row[key] for key in ("success_rate", "average_duration_s", "change_failure_rate")] == [None] * 3
 
 
 def test_quarantine_rows(store: SqliteStore) -> None:
@@ -170,12 +208,16 @@ def test_views_have_native_keys_and_one_json_object(store: SqliteStore, path: st
 # --- cost ------------------------------------------------------------------------------------
 
 QUERIES = {
-    "history of all": (queries.HISTORY_OF_ALL, (9, 20)),
-    "history of some": (queries.HISTORY_OF_SOME, (9, 20, '["a/b"]')),
     "status of one": ("SELECT data FROM v_fraise_status WHERE identifier = ?", ("a/b",)),
     "events of one": (queries.EVENTS_OF_ONE, (0, "a/b", 5)),
     "events of all": (queries.EVENTS_OF_ALL, (0, 5)),
-    "stats of one": ("SELECT data FROM v_deployment_stats WHERE identifier = ?", ("a/b",)),
+    "stats of all": (figures.STATS_OF_ALL, ("30d",)),
+    "stats of some": (figures.STATS_OF_SOME, ("24h", '["a/b"]')),
+    "durations": (figures.DURATIONS, ('["a/b"]', '["deploy"]', 5)),
+    "declared": (figures.DECLARED, ("a/b",)),
+    "what was live": (past.OF_KIND, ("a/b", "proven_healthy", "2026")),
+    "what was stopped": (past.STOPPED, ("a/b", "2026")),
+    "what was open": (past.OPEN, (1, "2026")),
 }
 
 
@@ -185,8 +227,38 @@ def test_reading_never_walks_a_log(store: SqliteStore, path: str, name: str) -> 
         sql, values = QUERIES[name]
         steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
 
-    grown = ("tb_", "tv_deployments", "e ", "h ")
-    assert [step for step in steps if step.startswith("SCAN ") and step[5:].startswith(grown)] == []
+    assert [step for step in steps if step.startswith("SCAN ") and step[5:].startswith(GROWN)] == []
+
+
+GROWN = ("tb_", "tv_deployment", "e ", "h ", "d ")
+
+
+def test_only_lines_that_tell_something_are_read_of_the_past(store: SqliteStore, path: str) -> None:
+    with closed(sqlite3.connect(path)) as connection:
+        kind = connection.execute(f"EXPLAIN QUERY PLAN {past.OF_KIND}", ("a/b", "removed", "2026")).fetchall()
+        stop = connection.execute(f"EXPLAIN QUERY PLAN {past.STOPPED}", ("a/b", "2026")).fetchall()
+        names = connection.execute(f"EXPLAIN QUERY PLAN {past.TARGETS}").fetchall()
+
+    assert [row[3].partition("USING ")[2] for row in kind] == [
+        "INDEX tb_deployment_events_by_kind (identifier=? AND kind=? AND at<?)"
+    ]
+    assert [row[3].partition("USING ")[2] for row in stop] == [
+        "INDEX tb_deployment_events_stopped (identifier=? AND at<?)"
+    ]
+    walked = [row[3] for row in names if "tb_deployment_events" in row[3]]
+    assert walked == [
+        "SEARCH tb_deployment_events USING COVERING INDEX tb_deployment_events_by_kind",
+        "SEARCH tb_deployment_events USING COVERING INDEX tb_deployment_events_by_kind (identifier>?)",
+    ]
+
+
+def test_statistics_of_one_are_read_off_its_own_days(store: SqliteStore, path: str) -> None:
+    with closed(sqlite3.connect(path)) as connection:
+        one = "SELECT data FROM v_deployment_stats WHERE identifier = ? AND \"window\" = '7d'"
+        steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {one}", ("a/b",))]
+
+    assert "SEARCH tv_deployment_days USING PRIMARY KEY (identifier=? AND day>? AND day<?)" in steps
+    assert "SEARCH tv_deployments USING INDEX tv_deployments_by_identifier (identifier=? AND pk_deployment>?)" in steps
 
 
 def test_a_page_of_history_is_read_off_the_index_in_order(store: SqliteStore, path: str) -> None:

@@ -44,6 +44,7 @@ _SORTS = (
         "couldn't find remote ref",
         "not our ref",
         "no such remote ref",
+        "does not allow request for unadvertised object",
     ),
     _sort(
         "remote_denied",
@@ -82,7 +83,7 @@ _CORRUPT = re.compile(
     r"|does not point to a valid object|unresolved delta|inflate:|object file .* is empty|failed to read"
     r"|packfile |pack index|did not send all necessary objects|missing (?:blob|tree|commit|necessary object)"
     r"|could not parse|unknown repository extension|expected git repo version|not a tree|not a valid object"
-    r"|failed to traverse|invalid object",
+    r"|failed to traverse|invalid object|mismatched algorithms",
     re.IGNORECASE,
 )
 _USERINFO = re.compile(r"://[^/@\s'\"]*@")
@@ -92,6 +93,14 @@ _PREFIX = re.compile(r"(?:(?:fatal|error|remote|warning|ERROR): )+")
 def without_userinfo(text: str) -> str:
     """URLs without user and password: what may be shown (law 18)."""
     return _USERINFO.sub("://", text)
+
+
+class Damaged(Exception):
+    """Our own mirror cannot be read. Never leaves the git modules: `mirror_fault` is what others see."""
+
+    def __init__(self, stderr: bytes = b"") -> None:
+        super().__init__()
+        self.stderr = stderr
 
 
 def remote_fault(remote: str, stderr: bytes) -> Transient:

@@ -10,17 +10,23 @@ import fcntl
 import hashlib
 import os
 import re
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from uuid import uuid4
 
 from ..model.errors import Transient
+from ..model.names import SHA
 from . import files
 from .git_faults import without_userinfo
+from .git_scratch import Scratch
 
 REF = "refs/fraisier/"
-"""Our own names for fetched branches: those of a remote may clash (`a`, later `a/b`), hashes never do."""
+"""Our own names for what is fetched: those of a remote may clash (`a`, later `a/b`), hashes never do."""
+
+ALL = f"{REF}all/"
+"""Where all branches and tags go under their own names, pruned first: for commits that nothing else leads to."""
 
 PACKS = 50
 """git's own limit (`gc.autoPackLimit`)."""
@@ -36,15 +42,40 @@ class Mirrors:
         self._locks: dict[str, threading.Lock] = {}
 
     def path(self, remote: str) -> str:
-        return os.path.join(self._folder, hashlib.sha256(remote.encode()).hexdigest()[:16])
+        """Of the mirror to read, whether there is one or not."""
+        return self._own(remote)
 
-    def ref(self, branch: str) -> str:
-        return REF + hashlib.sha256(branch.encode()).hexdigest()[:32]
+    def is_made(self, remote: str) -> bool:
+        """Whether there is a mirror to write to."""
+        return os.path.isdir(self._own(remote))
 
-    def fetched(self, remote: str, branch: str) -> str | None:
-        """What the branch was fetched at last, when that is to be had without a process."""
-        data = files.read_bytes(os.path.join(self.path(remote), self.ref(branch)))
-        return data.decode(errors="replace").strip() if data else None
+    def _own(self, remote: str) -> str:
+        return os.path.join(self._writable(), _name(remote))
+
+    def _writable(self) -> str:
+        return self._folder
+
+    @staticmethod
+    def branch_ref(branch: str) -> str:
+        return REF + _hashed(branch)
+
+    @staticmethod
+    def tag_ref(tag: str) -> str:
+        return f"{REF}tags/{_hashed(tag)}"
+
+    @staticmethod
+    def commit_ref(sha: str) -> str:
+        return f"{REF}commits/{sha}"
+
+    def resolve(self, remote: str, ref: str) -> str | None:
+        """The object that one of our refs names; read without a process, loose or packed."""
+        with files.disk_errors("reading a mirror"):
+            if data := files.read_bytes(os.path.join(self.path(remote), ref)):
+                name = data.decode(errors="replace").strip()
+                return name if SHA.fullmatch(name) else None
+            packed = files.read_bytes(os.path.join(self.path(remote), "packed-refs")) or b""
+        found = re.search(rb"^([0-9a-f]+) " + re.escape(ref.encode()) + rb"$", packed, re.MULTILINE)
+        return found[1].decode() if found else None
 
     @contextmanager
     def locked(self, remote: str, patience: float) -> Iterator[int]:
@@ -69,8 +100,8 @@ class Mirrors:
     @contextmanager
     def _file_lock(self, remote: str) -> Iterator[int]:
         with files.disk_errors("locking a mirror"):
-            os.makedirs(self._folder, mode=0o700, exist_ok=True)
-            handle = os.open(self.path(remote) + ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            os.makedirs(self._writable(), mode=0o700, exist_ok=True)
+            handle = os.open(self._own(remote) + ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -91,15 +122,15 @@ class Mirrors:
     def fresh(self) -> str:
         """A folder beside the mirrors to make one in."""
         with files.disk_errors("making a mirror"):
-            os.makedirs(self._folder, mode=0o700, exist_ok=True)
-            path = os.path.join(self._folder, f".new-{uuid4().hex}")
+            os.makedirs(self._writable(), mode=0o700, exist_ok=True)
+            path = os.path.join(self._writable(), f".new-{uuid4().hex}")
             os.mkdir(path, 0o700)
             return path
 
     def put(self, remote: str, fresh: str) -> None:
         with files.disk_errors("making a mirror"):
-            os.rename(fresh, self.path(remote))
-            files.sync_folder(self._folder)
+            os.rename(fresh, self._own(remote))
+            files.sync_folder(self._writable())
 
     def tidy(self, remote: str) -> None:
         """Removes what a git that was killed left in the mirror. For who holds its lock: nobody else writes then.
@@ -108,7 +139,7 @@ class Mirrors:
         locks and the `.keep` of a fetch.
         """
         with files.disk_errors("tidying a mirror"):
-            for folder, folders, names in os.walk(self.path(remote)):
+            for folder, folders, names in os.walk(self._own(remote)):
                 for name in (*folders, *names):
                     if _LEFTOVER.fullmatch(name):
                         files.remove_tree(os.path.join(folder, name))
@@ -116,17 +147,17 @@ class Mirrors:
     def is_crowded(self, remote: str) -> bool:
         """Whether `git gc --auto` would have something to do: fetches bring packs only, never loose objects."""
         try:
-            names = os.listdir(os.path.join(self.path(remote), "objects", "pack"))
+            names = os.listdir(os.path.join(self._own(remote), "objects", "pack"))
         except OSError:
             return False
         return sum(name.endswith(".pack") for name in names) > PACKS
 
     def discard(self, remote: str) -> None:
         """Gone at once under its name, then from the disk."""
-        old = os.path.join(self._folder, f".old-{uuid4().hex}")
+        old = os.path.join(self._writable(), f".old-{uuid4().hex}")
         with files.disk_errors("removing a damaged mirror"):
             with suppress(FileNotFoundError):
-                os.rename(self.path(remote), old)
+                os.rename(self._own(remote), old)
             files.remove_tree(old)
 
     def sweep(self) -> None:
@@ -135,3 +166,60 @@ class Mirrors:
             for name in os.listdir(self._folder) if os.path.isdir(self._folder) else ():
                 if name.startswith((".new-", ".old-")):
                     files.remove_tree(os.path.join(self._folder, name))
+
+
+class ScratchMirrors(Mirrors):
+    """For who may leave no trace: reads the mirrors in `folder`, and fetches into mirrors of its own that
+    borrow what those have already.
+    """
+
+    def __init__(self, folder: str, scratch: Scratch) -> None:
+        super().__init__(folder)
+        self._scratch = scratch
+        self._alone: set[str] = set()
+        """Remotes whose mirror in `folder` nothing is borrowed from, since it may be what is damaged."""
+
+    def path(self, remote: str) -> str:
+        if not self._scratch.is_made:
+            return self._lender(remote)
+        own = self._own(remote)
+        return own if remote in self._alone or os.path.isdir(own) else self._lender(remote)
+
+    def _lender(self, remote: str) -> str:
+        return os.path.join(self._folder, _name(remote))
+
+    def _writable(self) -> str:
+        return os.path.join(self._scratch.path(), "mirrors")
+
+    def put(self, remote: str, fresh: str) -> None:
+        if remote not in self._alone and os.path.isdir(self._lender(remote)):
+            with files.disk_errors("making a mirror"):
+                _borrow(self._lender(remote), fresh)
+        super().put(remote, fresh)
+
+    def discard(self, remote: str) -> None:
+        self._alone.add(remote)
+        super().discard(remote)
+
+    def sweep(self) -> None:
+        """Nothing: what others left is theirs."""
+
+
+def _borrow(lender: str, fresh: str) -> None:
+    """Objects by reference (gitrepository-layout(5), `objects/info/alternates`), refs as they are now."""
+    info = os.path.join(fresh, "objects", "info")
+    os.makedirs(info, exist_ok=True)
+    with open(os.path.join(info, "alternates"), "w", encoding="utf-8") as file:
+        file.write(os.path.realpath(os.path.join(lender, "objects")) + "\n")
+    with suppress(FileNotFoundError):
+        shutil.copyfile(os.path.join(lender, "packed-refs"), os.path.join(fresh, "packed-refs"))
+    with suppress(FileNotFoundError):
+        shutil.copytree(os.path.join(lender, REF), os.path.join(fresh, REF), dirs_exist_ok=True)
+
+
+def _name(remote: str) -> str:
+    return hashlib.sha256(remote.encode()).hexdigest()[:16]
+
+
+def _hashed(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:32]

@@ -10,10 +10,9 @@ import sys
 import textwrap
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -23,19 +22,14 @@ from fraisier.host import git_faults
 from fraisier.host.git import GitRemotes
 from fraisier.host.interrupt import Interruption
 from fraisier.host.mirrors import PACKS
-from fraisier.host.processes import Processes
-from fraisier.model import config
 from fraisier.model.errors import ConfigFault, Interrupted, Transient
+from fraisier.model.selection import Branch, Pick
 from tests.support.certificates import self_signed
+from tests.support.gitremotes import remotes, ssh_stand_in
 from tests.support.gitrepo import Origin
 from tests.support.waiting import pids_with, until
 
 GONE = "1" * 40
-
-
-def remotes(state: Path, *, timeout: float = 20, ssh: str = "ssh", **settings: str) -> GitRemotes:
-    git = config.Git(timeout=timedelta(seconds=timeout), **settings)  # type: ignore[arg-type]
-    return GitRemotes(str(state), git, Processes(uuid.uuid4().hex, grace=0.3), ssh=ssh)
 
 
 @pytest.fixture
@@ -62,13 +56,13 @@ def test_heads_are_those_of_the_branches_that_exist(git: GitRemotes, origin: Ori
     origin.git("branch", "notes/refs/heads/main")  # ends like the ref of `main`
     origin.git("tag", "gone")
 
-    heads = git.heads(origin.path, ["main", "release/2.0", "gone"])
+    heads = git.heads(origin.path, [Branch("main"), Branch("release/2.0"), Branch("gone")])
 
-    assert heads == {"main": origin.head(), "release/2.0": origin.head()}
+    assert heads == {Branch(name): Pick(name, origin.head()) for name in ("main", "release/2.0")}
 
 
 def test_an_empty_repository_has_no_heads(git: GitRemotes, tmp_path: Path) -> None:
-    assert git.heads(Origin(tmp_path / "empty").path, ["main"]) == {}
+    assert git.heads(Origin(tmp_path / "empty").path, [Branch("main")]) == {}
 
 
 def test_those_who_ask_the_same_at_once_share_one_process(tmp_path: Path, origin: Origin) -> None:
@@ -77,27 +71,19 @@ def test_those_who_ask_the_same_at_once_share_one_process(tmp_path: Path, origin
     remote = f"git@example.com:{origin.path}"
 
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: git.heads(remote, ["main"]), range(8)))
+        answers = list(pool.map(lambda _: git.heads(remote, [Branch("main")]), range(8)))
 
-    assert answers == [{"main": origin.head()}] * 8
+    assert answers == [{Branch("main"): Pick("main", origin.head())}] * 8
     assert calls.read_text() == "call\n"
 
 
 @pytest.mark.parametrize("branch", ["-upload-pack=x", "a..b", "a b", "a\nb", "a:b", "", "a.lock", "/a", "a/", "a*"])
 def test_what_is_no_branch_name_never_reaches_git(git: GitRemotes, origin: Origin, branch: str) -> None:
     with pytest.raises(ConfigFault):
-        git.heads(origin.path, [branch])
+        git.heads(origin.path, [Branch(branch)])
 
 
 # -- remotes that fail ----------------------------------------------------------------------------
-
-
-def ssh_stand_in(folder: Path, before: str = "", *, instead: str = "") -> str:
-    """A program in the place of ssh, which runs the remote command here."""
-    script = folder / "ssh-stand-in"
-    script.write_text(f'#!/bin/sh\n{before}\n{instead or "for last; do :; done; exec sh -c "}"$last"\n')
-    script.chmod(0o755)
-    return str(script)
 
 
 SAYINGS = [
@@ -117,7 +103,7 @@ def test_what_ssh_says_is_sorted_and_shown(tmp_path: Path, saying: str, code: st
     git = remotes(tmp_path / "state", ssh=ssh_stand_in(tmp_path, instead=f"echo '{saying}' >&2; exit 255; : "))
 
     with pytest.raises(Transient) as caught:
-        git.heads("git@example.com:acme/shop.git", ["main"])
+        git.heads("git@example.com:acme/shop.git", [Branch("main")])
 
     assert caught.value.code == code
     assert "acme/shop.git" in str(caught.value)
@@ -126,7 +112,7 @@ def test_what_ssh_says_is_sorted_and_shown(tmp_path: Path, saying: str, code: st
 
 def test_a_path_that_is_not_there_is_not_found(git: GitRemotes, tmp_path: Path) -> None:
     with pytest.raises(Transient) as caught:
-        git.heads(str(tmp_path / "nothing"), ["main"])
+        git.heads(str(tmp_path / "nothing"), [Branch("main")])
 
     assert caught.value.code == "remote_not_found"
 
@@ -134,7 +120,7 @@ def test_a_path_that_is_not_there_is_not_found(git: GitRemotes, tmp_path: Path) 
 @pytest.mark.parametrize("remote", ["ext::sh -c 'touch pwned'", "http://127.0.0.1:1/x.git", "file:///etc"])
 def test_other_protocols_are_not_spoken(git: GitRemotes, remote: str) -> None:
     with pytest.raises(Transient) as caught:
-        git.heads(remote, ["main"])
+        git.heads(remote, [Branch("main")])
 
     assert caught.value.code == "remote_denied"
 
@@ -151,7 +137,7 @@ def test_a_remote_that_hangs_is_given_up_in_time(tmp_path: Path, silent_server: 
     began = time.monotonic()
 
     with pytest.raises(Transient) as caught:
-        git.heads(f"https://127.0.0.1:{silent_server}/x.git", ["main"])
+        git.heads(f"https://127.0.0.1:{silent_server}/x.git", [Branch("main")])
 
     assert caught.value.code == "remote_timeout"
     assert time.monotonic() - began < 5
@@ -173,7 +159,7 @@ def test_a_remote_that_refuses_connections_is_unreachable(git: GitRemotes) -> No
         port = server.getsockname()[1]
 
     with pytest.raises(Transient) as caught:
-        git.heads(f"https://127.0.0.1:{port}/x.git", ["main"])
+        git.heads(f"https://127.0.0.1:{port}/x.git", [Branch("main")])
 
     assert caught.value.code == "remote_unreachable"
 
@@ -209,9 +195,9 @@ def test_a_remote_that_wants_a_password_is_denied_and_asks_nobody(private_server
     git = remotes(tmp_path / "state")
 
     with pytest.raises(Transient) as denied:
-        git.heads(f"{private_server}/x.git", ["main"])
+        git.heads(f"{private_server}/x.git", [Branch("main")])
     with pytest.raises(Transient) as missing:
-        git.heads(f"{private_server}/missing.git", ["main"])
+        git.heads(f"{private_server}/missing.git", [Branch("main")])
 
     assert denied.value.code == "remote_denied"
     assert missing.value.code == "remote_not_found"
@@ -221,7 +207,7 @@ def test_credentials_in_a_url_are_never_shown(tmp_path: Path) -> None:
     git = remotes(tmp_path / "state")
 
     with pytest.raises(Transient) as caught:
-        git.heads("https://ann:canary@127.0.0.1:1/x.git", ["main"])
+        git.heads("https://ann:canary@127.0.0.1:1/x.git", [Branch("main")])
 
     assert "canary" not in str(caught.value)
     assert "127.0.0.1:1/x.git" in str(caught.value)
@@ -233,7 +219,7 @@ def test_hosts_keys_and_names_of_files_reach_ssh_as_they_are(tmp_path: Path) -> 
     git = remotes(tmp_path / "state", ssh=ssh, ssh_key="/keys/a 'b' $c", ssh_known_hosts="/known/100%")
 
     with pytest.raises(Transient):
-        git.heads("git@example.com:acme/shop.git", ["main"])
+        git.heads("git@example.com:acme/shop.git", [Branch("main")])
 
     arguments = seen.read_text().splitlines()
     assert "BatchMode=yes" in arguments
@@ -275,7 +261,7 @@ def test_a_commit_that_was_forced_away_is_gone(git: GitRemotes, origin: Origin) 
     base = origin.head()
     forced_away = origin.commit({"README": "two\n"})
     origin.rewind(base)
-    origin.git("reflog", "expire", "--expire=now", "--all")
+    origin.prune()
 
     with pytest.raises(Transient) as caught:
         git.fetch(origin.path, "main", forced_away, Interruption())
@@ -344,7 +330,7 @@ def test_threads_that_fetch_the_same_do_not_get_into_each_others_way(git: GitRem
 def test_a_local_remote_of_another_user_is_read(git: GitRemotes, origin: Origin) -> None:
     subprocess.run(["chown", "-R", "nobody", origin.path], check=True)
 
-    assert "main" in git.heads(origin.path, ["main"])
+    assert git.heads(origin.path, [Branch("main")])
     subprocess.run(["chown", "-R", "root", origin.path], check=True)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ENVIRONMENT = {
@@ -37,15 +37,24 @@ class Origin:
         )
         return done.stdout.strip()
 
-    def commit(self, files: Mapping[str, str] | None = None, message: str = "change") -> str:
-        """Commits these files, and returns the commit. Without any, an empty commit."""
+    def commit(
+        self, files: Mapping[str, str] | None = None, message: str = "change", *, sign: Sequence[str] = ()
+    ) -> str:
+        """Commits these files, and returns the commit. Without any, an empty commit. `sign`: see `support.signing`."""
         for name, content in (files or {}).items():
             target = self.folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(content)
         self.git("add", "--all", "--force")
-        self.git("commit", "--quiet", "--allow-empty", "--message", message)
+        how = ("--gpg-sign",) if sign else ()
+        self.git(*sign, "commit", *how, "--quiet", "--allow-empty", "--message", message)
         return self.head()
+
+    def tag(self, name: str, at: str = "HEAD", *, sign: Sequence[str] = (), lightweight: bool = False) -> str:
+        """Makes or moves a tag, and returns the object that it names."""
+        kind = () if lightweight else ("--sign" if sign else "--annotate", "--message", f"release {name}")
+        self.git(*sign, "tag", "--force", *kind, name, at)
+        return self.head(f"refs/tags/{name}")
 
     def head(self, branch: str = "HEAD") -> str:
         return self.git("rev-parse", branch)
@@ -53,3 +62,8 @@ class Origin:
     def rewind(self, to: str) -> None:
         """What a force push does to those who read."""
         self.git("reset", "--quiet", "--hard", to)
+
+    def prune(self) -> None:
+        """Removes what no branch and no tag leads to, as hosts do sooner or later."""
+        self.git("reflog", "expire", "--expire=now", "--all")
+        self.git("gc", "--quiet", "--prune=now")

@@ -14,13 +14,12 @@ from collections.abc import Iterable
 
 from ..model.errors import ConfigFault, RevisionFault
 from . import files
+from .beneath import FILE, FOLDER, Astray, open_folder
 
 NOTES = ".fraisier"
 
 _KEPT = "kept"
 _LARGEST_KEPT = 1 << 20
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NOT_A_FILE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO}
 
 
@@ -151,15 +150,14 @@ def _open_beneath(tree: str, name: str) -> int:
     *folders, last = [part for part in name.split("/") if part not in ("", ".")] or [".."]
     if ".." in (*folders, last):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
-    handle = os.open(tree, _FOLDER)
+    root = os.open(tree, FOLDER)
     try:
-        for folder in folders:
-            inner = os.open(folder, _FOLDER, dir_fd=handle)
-            os.close(handle)
-            handle = inner
-        return os.open(last, _FILE, dir_fd=handle)
+        with open_folder(root, "/".join(folders)) as handle:
+            return os.open(last, FILE, dir_fd=handle)
+    except Astray:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name) from None
     finally:
-        os.close(handle)
+        os.close(root)
 
 
 def _missing(name: str) -> RevisionFault:

@@ -6,35 +6,92 @@ is trusted: every folder on the way is opened without following links.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ..model.errors import ConfigFault
-
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-
-Own = Callable[[int], None]
-"""Gives what was made, by its file descriptor, to the service's user."""
+from ..model.state import Difference
+from .beneath import FOLDER, Astray, mode_of, open_folder
+from .users import User
 
 
-def link_shared(shared: str, release: str, entry: str, own: Own) -> None:
-    """Replaces `entry` of the release by a link to `shared/<entry>`, made first where it is missing.
+def link_shared(shared: str, release: str, entry: str, user: User) -> None:
+    """Replaces `entry` of a release that nobody has used yet by a link to `shared/<entry>`, made first where
+    it is missing.
 
     A file of that name in the release seeds it. What looks like a file (`.env`, `local.toml`) is
     never made as a folder: the link waits for somebody to put it there.
     """
     parts = _parts(entry)
-    with _descend(release, parts[:-1], entry, own) as inside:
-        with _descend(shared, parts[:-1], entry, own) as outside:
-            if _mode(outside, parts[-1]) is None:
-                _seed(inside, outside, parts[-1], own)
+    with _descend(release, parts[:-1], entry, user) as inside:
+        with _descend(shared, parts[:-1], entry, user) as outside:
+            if mode_of(outside, parts[-1]) is None:
+                _seed(inside, outside, parts[-1], user)
         _remove(inside, parts[-1])
-        # Relative, so that a copied or moved app_path still holds together; two up from releases/<name>.
-        target = "/".join([*[".."] * (len(parts) + 1), "shared", *parts])
-        os.symlink(target, parts[-1], dir_fd=inside)
+        _link(inside, parts, user)
+
+
+def mend_shared(shared: str, release: str, entry: str, user: User) -> None:
+    """As `link_shared` for a release that is in use, where the link is not as it should be: what somebody
+    put there meanwhile gives way only when nothing is lost with it.
+
+    Raises `ConfigFault` where something would be.
+    """
+    parts = _parts(entry)
+    with _descend(release, parts[:-1], entry, user) as inside:
+        if _target_of(inside, parts[-1]) == _target(parts):
+            return
+        _check_empty(inside, parts[-1], f"{release}/{entry}")
+        with _descend(shared, parts[:-1], entry, user) as outside:
+            if mode_of(outside, parts[-1]) is None:
+                _seed(inside, outside, parts[-1], user)
+        _remove_empty(inside, parts[-1], f"{release}/{entry}")
+        _link(inside, parts, user)
+
+
+def shared_difference(release: str, entry: str) -> Difference | None:
+    """Whether `entry` of the release is the link that `link_shared` makes. Raises `ConfigFault`, `OSError`."""
+    parts = _parts(entry)
+    try:
+        root = os.open(release, FOLDER)
+    except FileNotFoundError:
+        return Difference(entry, "missing")
+    try:
+        with open_folder(root, "/".join(parts[:-1])) as inside:
+            is_there = mode_of(inside, parts[-1]) is not None
+            is_right = _target_of(inside, parts[-1]) == _target(parts)
+    except Astray as astray:
+        is_there, is_right = not astray.is_missing, False
+    finally:
+        os.close(root)
+    return None if is_right else Difference(entry, "changed" if is_there else "missing")
+
+
+def _target(parts: Sequence[str]) -> str:
+    """Relative, so that a copied or moved app_path still holds together; two up from releases/<name>."""
+    return "/".join([*[".."] * (len(parts) + 1), "shared", *parts])
+
+
+def _link(inside: int, parts: Sequence[str], user: User) -> None:
+    os.symlink(_target(parts), parts[-1], dir_fd=inside)
+    if not user.is_me:
+        os.chown(parts[-1], user.uid, user.gid, dir_fd=inside, follow_symlinks=False)
+
+
+def _target_of(folder: int, name: str) -> str | None:
+    """None for what is no link, or not there."""
+    try:
+        return os.readlink(name, dir_fd=folder)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            return None
+        raise
 
 
 def _parts(entry: str) -> Sequence[str]:
@@ -49,18 +106,18 @@ def _parts(entry: str) -> Sequence[str]:
 
 
 @contextmanager
-def _descend(root: str, parts: Sequence[str], entry: str, own: Own) -> Iterator[int]:
+def _descend(root: str, parts: Sequence[str], entry: str, user: User) -> Iterator[int]:
     """The folder that holds the entry, as a file descriptor; made where it is missing."""
-    handle = os.open(root, _FOLDER)
+    handle = os.open(root, FOLDER)
     try:
         for part in parts:
-            handle = _step(handle, part, entry, own)
+            handle = _step(handle, part, entry, user)
         yield handle
     finally:
         os.close(handle)
 
 
-def _step(handle: int, part: str, entry: str, own: Own) -> int:
+def _step(handle: int, part: str, entry: str, user: User) -> int:
     """Closes `handle` only when the step succeeded, so that its holder always has one to close."""
     try:
         os.mkdir(part, 0o755, dir_fd=handle)
@@ -68,7 +125,7 @@ def _step(handle: int, part: str, entry: str, own: Own) -> int:
     except FileExistsError:
         made = False
     try:
-        inner = os.open(part, _FOLDER, dir_fd=handle)
+        inner = os.open(part, FOLDER, dir_fd=handle)
     except OSError as error:
         raise ConfigFault(
             f"shared: {part!r} on the way to {entry!r} is not a folder: {error.strerror}",
@@ -77,32 +134,29 @@ def _step(handle: int, part: str, entry: str, own: Own) -> int:
         ) from error
     os.close(handle)
     if made:
-        own(inner)
+        _own(inner, user)
     return inner
 
 
-def _mode(folder: int, name: str) -> int | None:
-    """None when it is not there."""
-    try:
-        return os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
-    except FileNotFoundError:
-        return None
+def _own(handle: int, user: User) -> None:
+    if not user.is_me:
+        os.fchown(handle, user.uid, user.gid)
 
 
-def _seed(inside: int, outside: int, name: str, own: Own) -> None:
-    mode = _mode(inside, name)
+def _seed(inside: int, outside: int, name: str, user: User) -> None:
+    mode = mode_of(inside, name)
     if mode is not None and stat.S_ISREG(mode):
-        _copy(inside, outside, name, mode, own)
+        _copy(inside, outside, name, mode, user)
     elif "." not in name:
         os.mkdir(name, 0o755, dir_fd=outside)
-        made = os.open(name, _FOLDER, dir_fd=outside)
+        made = os.open(name, FOLDER, dir_fd=outside)
         try:
-            own(made)
+            _own(made, user)
         finally:
             os.close(made)
 
 
-def _copy(inside: int, outside: int, name: str, mode: int, own: Own) -> None:
+def _copy(inside: int, outside: int, name: str, mode: int, user: User) -> None:
     """Complete or not there at all: the name appears by a rename."""
     fresh = f".{name}.new"
     _remove(outside, fresh)
@@ -112,16 +166,56 @@ def _copy(inside: int, outside: int, name: str, mode: int, own: Own) -> None:
     ):
         shutil.copyfileobj(source, copy)
         copy.flush()
-        own(copy.fileno())
+        _own(copy.fileno(), user)
         os.fsync(copy.fileno())
     os.rename(fresh, name, src_dir_fd=outside, dst_dir_fd=outside)
 
 
 def _remove(folder: int, name: str) -> None:
-    mode = _mode(folder, name)
+    mode = mode_of(folder, name)
     if mode is None:
         return
     if stat.S_ISDIR(mode):
         shutil.rmtree(name, dir_fd=folder)
     else:
         os.unlink(name, dir_fd=folder)
+
+
+def _check_empty(folder: int, name: str, path: str) -> None:
+    """Before anything is done for a link that cannot take its place. Raises `ConfigFault`."""
+    try:
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(found.st_mode):
+        inner = os.open(name, FOLDER, dir_fd=folder)
+        try:
+            is_empty = not os.listdir(inner)
+        finally:
+            os.close(inner)
+    else:
+        is_empty = stat.S_ISLNK(found.st_mode) or (stat.S_ISREG(found.st_mode) and not found.st_size)
+    if not is_empty:
+        raise _occupied(path)
+
+
+def _remove_empty(folder: int, name: str, path: str) -> None:
+    """Looks again: it may have been filled since."""
+    _check_empty(folder, name, path)
+    mode = mode_of(folder, name)
+    if mode is None:
+        return
+    try:
+        (os.rmdir if stat.S_ISDIR(mode) else os.unlink)(name, dir_fd=folder)
+    except OSError as error:
+        if error.errno == errno.ENOTEMPTY:
+            raise _occupied(path) from error
+        raise
+
+
+def _occupied(path: str) -> ConfigFault:
+    return ConfigFault(
+        f"{path} is in the place of a link to what is shared, and not empty",
+        code="shared_occupied",
+        hint="move what is worth keeping into shared/ and the rest away; the link is then made by itself",
+    )

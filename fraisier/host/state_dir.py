@@ -38,6 +38,11 @@ class StatePaths:
         """The key of secret fingerprints, mode 0600."""
         return self.store.with_name(self.store.name + ".key")
 
+    @property
+    def crashes(self) -> Path:
+        """When daemons of this store ended uncleanly."""
+        return self.folder / "crashes"
+
     def attempt_log(self, attempt_id: str) -> Path:
         return self.logs / f"{attempt_id}.log"
 

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from ..model.errors import ConfigFault, FraisierError, RevisionFault, Transient
-from ..model.ports import Interrupt, Runtime, ServiceRef
-from ..model.state import ServiceState, Unknown
+from ..model.ports import Interrupt, Runtime, ServiceRef, UnitFile
+from ..model.state import Difference, ServiceState, Unknown
 from ..services import units
-from . import files, notes
+from . import enablement, files, notes
 from .interrupt import Interruption
 from .output import clean, masked
 from .processes import Ended, Processes
 from .systemd_states import PROPERTIES, parse_states
+from .systemd_units import SystemdUnits, is_kept
 from .users import PATH, find_user
 
 _TIMEOUT = 30.0
@@ -31,6 +33,7 @@ _MOST_UNITS = 500
 """Named in one `systemctl show`; far below the kernel's limit for arguments."""
 
 _NO_BUS = ("Failed to connect to bus", "Failed to get D-Bus connection", "System has not been booted with systemd")
+_MASKED = "is masked"
 _DENIED = ("Access denied", "Interactive authentication required", "Permission denied")
 
 
@@ -41,9 +44,9 @@ class SystemdManager:
         self._processes = processes
         self._user = user
         self._options = ("--user",) if user else ()
-        self._folder = os.path.expanduser("~/.config/systemd/user") if user else "/etc/systemd/system"
+        folder = os.path.expanduser("~/.config/systemd/user") if user else "/etc/systemd/system"
+        self._units = SystemdUnits(folder, user=user)
         self._env = _environment()
-        self._rendered: dict[str, tuple[Runtime, dict[str, bytes | None]]] = {}
 
     @property
     def kind(self) -> Literal["systemd", "systemd-user"]:
@@ -56,7 +59,7 @@ class SystemdManager:
         states: dict[str, ServiceState | Unknown] = {}
         for start in range(0, len(names), _MOST_UNITS):
             states |= self._show(names[start : start + _MOST_UNITS])
-        return states
+        return {**states, **_not_ours_to_enable(services, states)}
 
     def _show(self, names: list[str]) -> Mapping[str, ServiceState | Unknown]:
         try:
@@ -81,55 +84,52 @@ class SystemdManager:
 
     # -- units --------------------------------------------------------------------------------
 
-    def unit_matches(self, runtime: Runtime, release: str) -> bool:
-        try:
-            wanted = self._wanted(runtime, release)
-            return all(files.read_bytes(path) == content for path, content in wanted.items())
-        except (OSError, ConfigFault, RevisionFault):
-            return False
+    def unit_differences(self, runtime: Runtime, release: str) -> tuple[Difference, ...]:
+        return self._units.differences(runtime, release)
+
+    def unit_files(
+        self, runtime: Runtime, release: str, kept: Mapping[str, bytes] | None = None
+    ) -> tuple[UnitFile, ...]:
+        """Raises `RevisionFault` where the unit file is neither in `kept` nor with the release, and `Transient`."""
+        with files.disk_errors(f"reading the units of {runtime.identifier}"):
+            return self._units.files(runtime, release, kept)
 
     def install(self, runtime: Runtime, release: str) -> None:
-        with files.disk_errors(f"installing {runtime.service.unit}"):
-            wanted = self._wanted(runtime, release)
-            changed = [path for path, content in wanted.items() if files.read_bytes(path) != content]
-            for path in changed:
-                _put(path, wanted[path])
+        unit = runtime.service.unit
+        with files.disk_errors(f"installing {unit}"):
+            changed = self._units.write(runtime, release)
         if changed:
             self._insist(self._systemctl("daemon-reload"), "daemon-reload")
-        service = runtime.service
-        if service.written is not None or service.unit_file is not None:
-            self._insist(self._systemctl("enable", "--quiet", "--", service.unit), f"enabling {service.unit}")
+        with files.disk_errors(f"noting whether {unit} is enabled"):
+            if not is_kept(runtime):
+                enablement.forget_enabled(runtime.app_path)
+                return
+            enablement.note_enabled(runtime.app_path, unit)
+        self._enable(unit)
 
-    def _wanted(self, runtime: Runtime, release: str) -> dict[str, bytes | None]:
-        """By path, what each file that Fraisier keeps for a service has to hold; None: it must not be there."""
-        unit_file = runtime.service.unit_file
-        if unit_file is not None:
-            kept = notes.read_kept(runtime.app_path, os.path.basename(release), unit_file)
-            return {self._unit_path(runtime): kept, **self._rendered_for(runtime)}
-        return self._rendered_for(runtime)
+    def _enable(self, unit: str) -> None:
+        ended = self._systemctl("enable", "--quiet", "--", unit)
+        if ended.exit_code and _MASKED in _told(ended):
+            raise ConfigFault(
+                f"{unit} is masked: it can be neither enabled nor started",
+                code="unit_masked",
+                hint=f"systemctl unmask {unit}; to keep it from running: fraisier suspend",
+            )
+        self._insist(ended, f"enabling {unit}")
 
-    def _rendered_for(self, runtime: Runtime) -> dict[str, bytes | None]:
-        """Kept from one look to the next: a runtime's text does not change."""
-        seen = self._rendered.get(runtime.identifier)
-        if seen is not None and (seen[0] is runtime or seen[0] == runtime):
-            return seen[1]
-        rendered = self._render(runtime)
-        self._rendered[runtime.identifier] = (runtime, rendered)
-        return rendered
-
-    def _render(self, runtime: Runtime) -> dict[str, bytes | None]:
-        drop_in = f"{self._folder}/{runtime.service.unit}.d/{units.DROP_IN}"
-        written = runtime.service.written
-        if written is not None:
-            text = units.render_unit(runtime, written, user_manager=self._user)
-            return {self._unit_path(runtime): text.encode(), drop_in: None}
-        return {drop_in: units.render_drop_in(runtime).encode() if runtime.env else None}
-
-    def _unit_path(self, runtime: Runtime) -> str:
-        """An instance (`api@1.service`) is made from its template's file (`api@.service`)."""
-        name, at, rest = runtime.service.unit.partition("@")
-        file = f"{name}@.{rest.rpartition('.')[2]}" if at else runtime.service.unit
-        return f"{self._folder}/{file}"
+    def uninstall(self, runtime: Runtime) -> None:
+        """What it cut off in between is done when it is called again: manager first, notes last."""
+        unit = runtime.service.unit
+        if is_kept(runtime):
+            ended = self._systemctl("disable", "--quiet", "--", unit)
+            if os.path.lexists(self._units.path(runtime)):  # else there is nothing that could be disabled
+                self._insist(ended, f"disabling {unit}")
+        with files.disk_errors(f"uninstalling {unit}"):
+            self._units.remove(runtime)
+        self._insist(self._systemctl("daemon-reload"), "daemon-reload")
+        with files.disk_errors(f"uninstalling {unit}"):
+            enablement.forget_enabled(runtime.app_path)
+            files.unlink_durably(f"{runtime.app_path}/{units.ENVIRONMENT_FILE}")
 
     # -- changing -----------------------------------------------------------------------------
 
@@ -260,6 +260,19 @@ def _is_told(runtime: Runtime) -> bool:
     return runtime.service.written is not None or bool(runtime.env)
 
 
+def _not_ours_to_enable(
+    services: Sequence[ServiceRef], states: Mapping[str, ServiceState | Unknown]
+) -> Mapping[str, ServiceState]:
+    """Units that are disabled and that Fraisier never enabled: nothing is amiss with them."""
+    given: dict[str, ServiceState] = {}
+    for service in services:
+        state = states[service.unit]
+        if isinstance(state, ServiceState) and not state.enabled:
+            enabled = not enablement.was_enabled(service.app_path, service.unit)
+            given[service.unit] = replace(state, enabled=enabled)
+    return given
+
+
 def _unknown(fault: FraisierError) -> Unknown:
     return Unknown(fault.code, str(fault), hint=fault.hint)
 
@@ -267,11 +280,3 @@ def _unknown(fault: FraisierError) -> Unknown:
 def _told(ended: Ended) -> str:
     lines = [line.strip() for line in clean(ended.stderr.decode(errors="replace")).splitlines() if line.strip()]
     return lines[0] if lines else f"systemctl exited {ended.exit_code}"
-
-
-def _put(path: str, content: bytes | None) -> None:
-    if content is None:
-        files.unlink_durably(path)
-        return
-    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-    files.write_durably(path, content, 0o644)

@@ -34,9 +34,10 @@ _RUNS: Mapping[str, Run] = {
     "maintenance": "failed",
 }
 
-_COMES_BACK_NOT = {"disabled", "enabled-runtime", "linked", "linked-runtime", "masked", "masked-runtime", "bad"}
-"""Values of UnitFileState (systemctl(1), is-enabled) of a unit that could come back after a reboot and does
-not. Static, generated and transient units and such without a file are nobody's to enable."""
+_COMES_BACK_NOT = {"disabled", "masked", "masked-runtime", "bad"}
+"""Values of UnitFileState (systemctl(1), is-enabled) of a unit that somebody took out of what starts with the
+machine. What is static, indirect, generated, transient or without a file is nobody's to enable; what is
+linked, or enabled for this boot, somebody else arranged otherwise than we do."""
 
 
 def parse_states(names: Sequence[str], text: str) -> Mapping[str, ServiceState | Unknown]:

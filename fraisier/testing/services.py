@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ..model.errors import RevisionFault
-from ..model.ports import Interrupt, Runtime, ServiceRef
-from ..model.state import ServiceState, Unknown
+from ..model.ports import Interrupt, Runtime, ServiceRef, UnitFile
+from ..model.state import Difference, ServiceState, Unknown
 from .clock import FakeClock
 from .faults import Faults
 
@@ -40,6 +40,10 @@ class FakeServices:
     """Whether the code of this SHA ends right after it was started."""
     kind: ManagerKind = "process"
     installed: dict[str, tuple[Runtime, str]] = field(default_factory=dict)
+    """By unit: the runtime, and the release it was installed with."""
+    edited: set[str] = field(default_factory=set)
+    """Installed units that somebody changed by hand."""
+    disabled: set[str] = field(default_factory=set)
     live: dict[str, Started] = field(default_factory=dict)
     known: dict[str, ServiceState] = field(default_factory=dict)
     starts: list[Started] = field(default_factory=list)
@@ -56,18 +60,44 @@ class FakeServices:
         live = self.live.get(unit)
         if live is not None and self.ends(live.sha):
             self.kill(unit)
-        return self.known.get(unit, ServiceState("stopped"))
+        state = self.known.get(unit, ServiceState("stopped"))
+        return replace(state, enabled=False) if unit in self.disabled else state
 
-    def unit_matches(self, runtime: Runtime, release: str) -> bool:
+    def unit_differences(self, runtime: Runtime, release: str) -> tuple[Difference, ...]:
+        return tuple(
+            Difference(file.path, "missing" if file.observed is None else "changed")
+            for file in self.unit_files(runtime, release)
+            if file.desired != file.observed
+        )
+
+    def unit_files(
+        self, runtime: Runtime, release: str, kept: Mapping[str, bytes] | None = None
+    ) -> tuple[UnitFile, ...]:
+        del kept
         if self.kind == "process":
-            return True
-        found = self.installed.get(runtime.service.unit)
-        return found is not None and (found[0].digest, found[1]) == (runtime.digest, release)
+            return ()
+        unit = runtime.service.unit
+        found = self.installed.get(unit)
+        observed = None if found is None else _unit_text(*found) + ("# edited by hand\n" if unit in self.edited else "")
+        return (UnitFile(f"/etc/systemd/system/{unit}", _unit_text(runtime, release), observed),)
 
     def install(self, runtime: Runtime, release: str) -> None:
-        if not self.unit_matches(runtime, release):
+        unit = runtime.service.unit
+        if self.unit_differences(runtime, release):
             with self.faults.effect("services.install"):
-                self.installed[runtime.service.unit] = (runtime, release)
+                self.installed[unit] = (runtime, release)
+                self.edited.discard(unit)
+        if unit in self.disabled:
+            with self.faults.effect("services.enable"):
+                self.disabled.discard(unit)
+
+    def uninstall(self, runtime: Runtime) -> None:
+        unit = runtime.service.unit
+        if unit in self.installed:
+            with self.faults.effect("services.uninstall"):
+                del self.installed[unit]
+                self.edited.discard(unit)
+                self.disabled.discard(unit)
 
     def restart(self, runtime: Runtime, release: str, timeout: float, interrupt: Interrupt) -> None:
         interrupt.check()
@@ -101,6 +131,22 @@ class FakeServices:
         self.live[unit] = started
         self.known[unit] = ServiceState("running", pid=self._pid, restarts=restarts, since=self.clock.now())
 
+    def edit_unit(self, unit: str) -> None:
+        """Somebody changes an installed unit by hand."""
+        if unit in self.installed:
+            self.edited.add(unit)
+
+    def lose_unit(self, unit: str) -> None:
+        """Somebody removes an installed unit by hand."""
+        self.installed.pop(unit, None)
+        self.edited.discard(unit)
+        self.disabled.discard(unit)
+
+    def disable(self, unit: str) -> None:
+        """Somebody has an installed unit not come back after a reboot."""
+        if unit in self.installed:
+            self.disabled.add(unit)
+
     def kill(self, unit: str) -> None:
         """The service dies, as from a signal or a bug of its own."""
         if self.live.pop(unit, None) is not None:
@@ -117,7 +163,11 @@ class FakeServices:
         self.live.clear()
         self.known.clear()
         if self.kind == "systemd":
-            for runtime, release in self.installed.values():
+            for unit, (runtime, release) in self.installed.items():
                 sha = self.directories.get(release, "")
-                if sha and not self.refuses(sha):
+                if unit not in self.disabled and sha and not self.refuses(sha):
                     self._start(runtime, sha)
+
+
+def _unit_text(runtime: Runtime, release: str) -> str:
+    return f"runtime {runtime.digest}\nrelease {release}\n"

@@ -17,7 +17,8 @@ import pytest
 from fraisier.host import notes
 from fraisier.host import releases as host_releases
 from fraisier.host.interrupt import Interruption
-from fraisier.host.process_manager import SERVICE_MARK, ProcessManager
+from fraisier.host.kept_processes import SERVICE_MARK
+from fraisier.host.process_manager import ProcessManager
 from fraisier.host.processes import Processes
 from fraisier.host.releases import FileReleases
 from fraisier.host.systemd_manager import SystemdManager
@@ -81,7 +82,7 @@ def test_a_unit_file_only_in_the_release_is_not_installed(releases: FileReleases
     manager = SystemdManager(Processes(uuid.uuid4().hex))
     described = replace(runtime, service=Service("shop.service", unit_file=UNIT))
 
-    assert not manager.unit_matches(described, releases.path(str(app), A))
+    assert [found.found for found in manager.unit_differences(described, releases.path(str(app), A))] == ["missing"]
     with pytest.raises(RevisionFault) as caught:
         manager.install(described, releases.path(str(app), A))
     assert caught.value.code == "unit_file_missing"
@@ -170,6 +171,9 @@ def test_root_changes_nothing_where_another_user_could_swap_folders(
         lambda: releases.create(str(app), B, fill),
         lambda: releases.seal(str(app), A, MARK),
         lambda: releases.activate(str(app), A),
+        lambda: releases.condemn(str(app), A),
+        lambda: releases.share(str(app), A, ["uploads"], None),
+        lambda: releases.remove_app(str(app)),
         lambda: releases.keep_runtime(runtime),
     ]
     for change in changes:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from fraisier.model.config import Service, WrittenService
 from fraisier.model.errors import ConfigFault, RevisionFault, Transient
 from fraisier.model.ports import Runtime
 from fraisier.model.secret import Secret
-from fraisier.model.state import Layout, ReleaseMark, Stamp, Unknown
+from fraisier.model.state import Inspection, Layout, ReleaseMark, Stamp, Unknown
 
 A, B = "a" * 40, "b" * 40
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -326,6 +327,30 @@ def test_what_is_no_link_is_never_replaced(
     assert not (app / "current").is_symlink()
 
 
+def test_a_condemned_release_is_not_replaced_and_not_activated(releases: FileReleases, app: Path) -> None:
+    make(releases, app, A)
+    releases.condemn(str(app), A)
+
+    make(releases, app, A)
+
+    assert layout(FileReleases(), app).releases == {A: replace(mark(A), is_changed=True)}
+    with pytest.raises(Transient) as caught:
+        releases.activate(str(app), A)
+    assert caught.value.code == "release_changed"
+    assert not (app / "current").is_symlink()
+
+
+def test_a_release_whose_seal_is_damaged_is_made_again(releases: FileReleases, app: Path) -> None:
+    make(releases, app, A)
+    (app / ".fraisier" / "seals" / f"{A}.json").write_bytes(b"{")
+    (app / "releases" / A / "app.py").write_text("by hand")
+
+    make(releases, app, A)
+
+    assert (app / "releases" / A / "app.py").read_text() == "print('hello')\n"
+    assert layout(releases, app).releases == {A: mark(A)}
+
+
 def test_files_of_others_in_app_path_are_not_touched(releases: FileReleases, app: Path) -> None:
     (app / ".git").mkdir(parents=True)
     (app / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
@@ -481,6 +506,8 @@ def test_killed_at_any_moment_current_never_dangles_and_every_sealed_release_is_
         found = layout(FileReleases(), app)
         assert (app / "current").exists() or not (app / "current").is_symlink()
         assert all(len(os.listdir(app / "releases" / name)) == 21 for name in found.releases)
+        for name in found.releases:
+            assert FileReleases().inspect(str(app), name, ["uploads"]) == Inspection(name)
         assert found.stamp is None or found.stamp.release == found.current
     FileReleases().remove(str(app), [])
     assert not [name for name in os.listdir(app / "releases") if name.startswith(".")]

@@ -241,7 +241,7 @@ def test_install_is_done_when_units_match(place: Place) -> None:
     place.manager.install(runtime, str(place.release))
     place.manager.install(runtime, str(place.release))
 
-    assert place.manager.unit_matches(runtime, str(place.release))
+    assert not place.manager.unit_differences(runtime, str(place.release))
 
 
 def test_states_of_many_are_told_apart(place: Place) -> None:
@@ -429,24 +429,24 @@ def test_a_unit_file_of_the_repository_is_installed_as_it_is_and_kept(system: Pl
     runtime = replace(
         system.runtime(env={"A": "from the drop-in"}), service=Service(system.unit, unit_file="deploy/shop.service")
     )
-    assert not system.manager.unit_matches(runtime, str(system.release))
+    assert system.manager.unit_differences(runtime, str(system.release))
 
     system.start(runtime)
 
     assert (UNITS / system.unit).read_text() == unit_file.read_text()
     text = unit_file.read_text()
     unit_file.write_text("[Service]\nExecStart=/bin/what-the-user-wants\n")
-    assert system.manager.unit_matches(runtime, str(system.release))
+    assert not system.manager.unit_differences(runtime, str(system.release))
     assert system.state.enabled
     assert system.state.run == "running"
     (UNITS / system.unit).write_text("[Service]\n")
-    assert not system.manager.unit_matches(runtime, str(system.release))
+    assert system.manager.unit_differences(runtime, str(system.release))
     (UNITS / system.unit).write_text(text)
-    assert system.manager.unit_matches(runtime, str(system.release))
+    assert not system.manager.unit_differences(runtime, str(system.release))
     assert (UNITS / f"{system.unit}.d" / "50-fraisier.conf").exists()
 
     without = replace(runtime, env={})
-    assert not system.manager.unit_matches(without, str(system.release))
+    assert [found.found for found in system.manager.unit_differences(without, str(system.release))] == ["unexpected"]
     system.manager.install(without, str(system.release))
     assert not (UNITS / f"{system.unit}.d" / "50-fraisier.conf").exists()
 
@@ -460,7 +460,7 @@ def test_a_unit_file_that_was_not_kept_is_the_revisions_fault(system: Place) -> 
         runtime = replace(system.runtime(), service=Service(system.unit, unit_file=name))
         with pytest.raises(RevisionFault):
             system.manager.install(runtime, str(system.release))
-        assert not system.manager.unit_matches(runtime, str(system.release))
+        assert system.manager.unit_differences(runtime, str(system.release))
 
 
 @pytest.mark.systemd
@@ -474,9 +474,8 @@ def test_a_unit_of_somebody_else_is_restarted_and_watched_and_nothing_installed(
     system.start(runtime)
 
     assert sorted(UNITS.rglob("*")) == before
-    assert system.manager.unit_matches(runtime, str(system.release))
-    assert system.state.run == "running"
-    assert not system.state.enabled
+    assert not system.manager.unit_differences(runtime, str(system.release))
+    assert (system.state.run, system.state.enabled) == ("running", True)  # to enable it is its administrator's
 
 
 @pytest.mark.systemd

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Literal
 
 from ..config import Loaded, load
+from ..host.clock import SystemClock
+from ..host.crashes import CrashNotes
 from ..host.lookup import MachineLookup, find_config, read_sources
 from ..host.machine import Machine
 from ..host.state_dir import StatePaths, find_state
 from ..model.config import Config, Git, Server
-from ..model.errors import ConfigFault
+from ..model.errors import ConfigFault, FraisierError
 from ..model.records import Attempt, Store
 from ..reconcile.cycle import Reconciler
 from ..reconcile.look import Eyes
@@ -126,17 +128,25 @@ def _open(paths: StatePaths, mode: Mode) -> Store:
 def held_lock(*, config: str | None, state: str | None) -> Iterator[None]:
     """Holds the lock of the store while a daemon runs. Raises `StoreError` `store_locked` for a second one.
 
-    After a predecessor that ended uncleanly the whole store is read once before it is trusted.
+    After a predecessor that ended uncleanly the whole store is read once before it is trusted. Unclean
+    ends are noted, for the safe mode.
     """
     paths = locate(config, state, os.environ, Path.cwd()).paths
     paths.make_folders()
-    lock = DaemonLock(str(paths.store))
+    lock, crashes = DaemonLock(str(paths.store)), CrashNotes(paths.crashes)
     lock.acquire()
+    if lock.was_unclean:
+        crashes.add(SystemClock().now())
     try:
         if lock.was_unclean and paths.store.exists():
             store = SqliteStore.open(str(paths.store))
             store.check()
             store.close()
         yield
+    except FraisierError:
+        raise  # told, and no crash
+    except Exception:
+        crashes.add(SystemClock().now())
+        raise
     finally:
         lock.release()

@@ -17,24 +17,27 @@ from dataclasses import dataclass, field
 import structlog
 
 from ..expose.http import Readiness, application, listen, serve
+from ..host.crashes import CrashNotes
 from ..host.interrupt import Interruption
 from ..host.sd_notify import SdNotify
 from ..model.config import Config, Target
-from ..model.errors import ConfigFault, StoreError
+from ..model.errors import ConfigFault, FraisierError, Refused, StoreError
 from ..model.names import TargetId, short
 from ..model.records import Request
-from ..model.state import Head, ProbeResult
-from ..reconcile.cycle import Cycled, Reconciler, close_interrupted
-from ..reconcile.desire import Heads
+from ..model.state import Head, Inspection, ProbeResult, Unknown
+from ..reconcile.cycle import Cycled, Reconciler, Removed, close_interrupted
 from ..reconcile.look import Eyes
 from ..reconcile.loop import Loop, Session
 from ..reconcile.queue import Wake
 from ..sources.exits import ExitWatch
 from ..sources.watch import fingerprint, watch_configuration
 from ..store import Waker, drain
+from .answers import Answers
+from .asker import Asker
 from .assembly import Assembly
 from .configuration import InForce
 from .desk import Desk
+from .safe_mode import safe_mode
 from .surveyor import Surveyor
 
 STORE_PAUSE = 1.0
@@ -54,9 +57,12 @@ class Daemon:
     exits: ExitWatch = field(init=False)
     surveyor: Surveyor = field(init=False)
     reconciler: Reconciler = field(init=False)
+    answers: Answers = field(init=False)
+    asker: Asker = field(init=False)
     stopping: asyncio.Event = field(init=False)
     _event_loop: asyncio.AbstractEventLoop = field(init=False)
     probes: dict[TargetId, ProbeResult] = field(default_factory=dict)
+    inspections: dict[TargetId, Inspection | Unknown] = field(default_factory=dict)
     ready: bool = False
     failed: bool = False
     store_problem: str = ""
@@ -108,17 +114,21 @@ class Daemon:
         self.stopping = asyncio.Event()
         self._event_loop = asyncio.get_running_loop()
         self.in_force = InForce.first(assembly.config, assembly.loaded)
-        self.desk = Desk(assembly.store, assembly.host.clock, lambda: self.config)
+        self.desk = Desk(assembly.store, assembly.host.clock, lambda: self.config, self._cancel)
         self.reconciler = assembly.reconciler(self._eyes, self._report)
+        self.answers = Answers(self._eyes)
+        self.asker = Asker(assembly.host, assembly.store, self.answers, self._eyes)
         self.exits = ExitWatch(lambda target: self.loop.wake([target], "drift"))
         self.loop = Loop(
             config=lambda: self.config,
+            has_to_ask=self._has_to_ask,
+            ask=self._ask,
             cycle=self._cycle,
             interrupt=Interruption,
             clock=assembly.host.clock,
             workers=self.config.server.workers,
             ended=self._ended,
-            gone=self._gone,
+            leave=self._leave,
         )
         self.surveyor = Surveyor(
             host=assembly.host,
@@ -127,7 +137,9 @@ class Daemon:
             exits=self.exits,
             config=lambda: self.config,
             eyes=self._eyes,
+            answers=self.answers,
             probes=self.probes,
+            inspections=self.inspections,
             report=self._report,
             jitter=self.reconciler.jitter,
             looked=self._look_again_at_held,
@@ -135,7 +147,8 @@ class Daemon:
         )
 
     def _eyes(self) -> Eyes:
-        return Eyes(self.assembly.host, self.assembly.store, self.config, self.probes, self.in_force.holds())
+        assembly, holds = self.assembly, self.in_force.holds()
+        return Eyes(assembly.host, assembly.store, self.config, self.probes, self.inspections, holds)
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -151,8 +164,11 @@ class Daemon:
         try:
             await work
         except Exception as error:  # noqa: BLE001 - the edge of the process: reported, and the daemon ends
+            if self.stopping.is_set():
+                return  # what it needs is being put away already
             self._report(error)
             self.failed = True
+            CrashNotes(self.assembly.paths.crashes).add(self.assembly.host.clock.now())
             self.stop()
 
     def _report(self, error: BaseException) -> None:
@@ -167,17 +183,27 @@ class Daemon:
         closed = await asyncio.to_thread(close_interrupted, self.assembly.store, self.assembly.host)
         if closed:
             log.warning("attempts.interrupted", count=closed)
+        await asyncio.to_thread(self._guard_against_a_loop)
         await asyncio.to_thread(self._show_held)
+
+    def _guard_against_a_loop(self) -> None:
+        """Whatever makes the daemon crash again and again is not begun again by itself."""
+        assembly = self.assembly
+        crashes, now = CrashNotes(assembly.paths.crashes), assembly.host.clock.now()
+        suspension = safe_mode(crashes, self.config.server.crash_limit, now)
+        if suspension is None or any(each.scope.is_everything for each in assembly.store.suspensions()):
+            return
+        assembly.store.suspend(suspension)
+        log.error("safe_mode", reason=suspension.reason, hint="find out why, then: fraisier resume --all")
 
     # -- one cycle, on a worker thread
 
     def _cycle(self, target: Target, wake: Wake, session: Session) -> Cycled | None:
         requests = self.desk.next_of(target.id)
-        self.probes.pop(target.id, None)  # of what ran before
         cycled: Cycled | None = None
         try:
-            heads = self.surveyor.heads_for(target, wake.trigger) or self._ask(target)
-            session.desired = heads.sha(target.branch)
+            heads = self.answers.of(target)
+            session.desired = heads.sha(self._eyes().selection(target)) if heads is not None else None
             cycled = self.reconciler.cycle(
                 target,
                 wake.trigger,
@@ -190,13 +216,58 @@ class Daemon:
             self._store_failed(error, target=str(target.id))
         except Exception as error:  # noqa: BLE001 - the edge of a cycle: the other targets go on
             self._report(error)
+        if cycled is not None:
+            self._remember(cycled)
         self._answer(requests, cycled)
         return cycled
 
-    def _ask(self, target: Target) -> Heads:
-        heads = self.reconciler.ask(target)
-        self.surveyor.remember(target.remote, heads)
-        return heads
+    def _remember(self, cycled: Cycled) -> None:
+        """What was just seen takes the place of earlier looks; a probe of what ran before says nothing now."""
+        target = cycled.seen.target.id
+        self.surveyor.note_inspection(target, cycled.seen.observed.inspection)
+        if cycled.attempt is not None:
+            self.probes.pop(target, None)
+
+    def _leave(self, id: TargetId, session: Session) -> None:
+        """Of a target that is not in the configuration: what a person wants removed is, the rest is told so."""
+        requests = self.desk.next_of(id)
+        others = [request for request in requests if request.kind != "remove"]
+        self.desk.refuse(others, f"{id} is not in the configuration any more; see: fraisier validate")
+        wanted = tuple(request for request in requests if request.kind == "remove")
+        if wanted:
+            self._remove(id, wanted, session)
+
+    def _remove(self, id: TargetId, requests: tuple[Request, ...], session: Session) -> None:
+        removed: Removed | None = None
+        try:
+            removed = self.reconciler.remove(id, session.interrupt, requests[0])
+        except Refused as error:
+            self.desk.refuse(requests, f"{error}\n{error.hint}".strip())
+            return
+        except FraisierError as error:
+            log.error("removal.failed", target=str(id), code=error.code, message=str(error), hint=error.hint)
+        except Exception as error:  # noqa: BLE001 - the edge of a removal: the other targets go on
+            self._report(error)
+        if removed is not None and removed.outcome is not None:
+            log.info("removal.ended", target=str(id), outcome=removed.outcome, message=removed.message)
+        self._answered(requests, removed)
+
+    def _has_to_ask(self, target: Target, wake: Wake) -> bool:
+        """A person's request is answered from what the remote says now. Everything else goes by the survey, so
+        that one `ls-remote` serves all targets of a remote, and a remote that hangs delays no repair.
+        """
+        return wake.trigger in ("request", "webhook") or self.answers.of(target) is None
+
+    async def _ask(self, target: Target) -> None:
+        try:
+            await self.asker.ask(target)
+        except StoreError as error:
+            self._store_failed(error, target=str(target.id))
+        except Exception as error:  # noqa: BLE001 - the edge of a question: the cycle meets it again, the others go on
+            self._report(error)
+
+    def _cancel(self, target: TargetId, message: str) -> bool:
+        return self.loop.cancel(target, message)
 
     def _answer(self, requests: tuple[Request, ...], cycled: Cycled | None) -> None:
         """A request that was superseded is for the cycle that follows to answer, as is one whose answer
@@ -205,15 +276,13 @@ class Daemon:
         if cycled is not None and cycled.outcome == "superseded":
             self.desk.put_back(requests)
             return
+        self._answered(requests, cycled)
+
+    def _answered(self, requests: tuple[Request, ...], ended: Cycled | Removed | None) -> None:
         try:
-            self.desk.answer(requests, cycled)
+            self.desk.answer(requests, ended)
         except StoreError as error:
             self._store_failed(error)
-
-    def _gone(self, target: TargetId) -> None:
-        """It left the configuration while it waited; whoever asked for it is told."""
-        why = f"{target} is not in the configuration any more; see: fraisier validate"
-        self._start(asyncio.to_thread(self.desk.decline, [target], why))
 
     def _store_answers(self, error: StoreError | None) -> None:
         """What `/readyz` says of the store: how it answered last."""
@@ -327,6 +396,7 @@ class Daemon:
 
     async def _shut_down(self) -> None:
         self.surveyor.close()
+        self.asker.close()
         await self.loop.stop()
         self.assembly.host.stop()  # what surveys and probes still wait for
         for task in self._tasks:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from ..model.config import Config
 from ..model.errors import Refused
-from ..model.names import TargetId
+from ..model.names import Scope, TargetId
 from ..model.ports import Clock
 from ..model.records import Request, RequestState, Store
-from ..reconcile.cycle import Cycled
-from ..reconcile.requests import answer_of, apply_request
+from ..reconcile.cycle import Cycled, Removed
+from ..reconcile.requests import answer_at_once, answer_of, apply_request, is_answered_at_once
 
 
 @dataclass(slots=True)
@@ -25,17 +25,20 @@ class Desk:
     store: Store
     clock: Clock
     config: Callable[[], Config]
+    cancel: Callable[[TargetId, str], bool]
+    """Ends what runs for a target before its next step; False when nothing does."""
     _open: defaultdict[TargetId, list[Request]] = field(default_factory=lambda: defaultdict(list))
     _in_hand: set[str] = field(default_factory=set)
     """Ids of the requests that this desk has applied and not answered."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def receive(self, only: Collection[TargetId] | None = None) -> list[TargetId]:
-        """Takes what is pending or left (of `only`, where given); the targets to be woken for it."""
+    def receive(self, only: Collection[Scope] | None = None) -> list[TargetId]:
+        """Takes what is pending or left (of what `only` touches, where given); the targets to be woken for it."""
         left = [request for request in self.store.taken_requests() if request.id not in self._in_hand]
         new = [request for request in self.store.pending_requests() if _is_of(request, only)]
         taken = [request for request in new if self.store.take_request(request.id, self.clock.now())]
-        return [request.target for request in (*left, *taken) if _is_of(request, only) and self._apply(request)]
+        asked = [request for request in (*left, *taken) if _is_of(request, only) and self._apply(request)]
+        return list(dict.fromkeys(target for request in asked for target in self._concerned(request)))
 
     def next_of(self, target: TargetId) -> tuple[Request, ...]:
         """The open requests of a target, for the cycle that begins now to answer."""
@@ -46,9 +49,9 @@ class Desk:
         """For the cycle that follows: what was asked for was superseded, not done."""
         with self._lock:
             for request in requests:
-                self._open[request.target].append(request)
+                self._hold_open(request)
 
-    def answer(self, requests: tuple[Request, ...], cycled: Cycled | None) -> None:
+    def answer(self, requests: tuple[Request, ...], cycled: Cycled | Removed | None) -> None:
         """`cycled` None: it failed for a reason of its own, which was reported."""
         lost: tuple[RequestState, str] = ("failed", "it ended before it was done; see the log, and: fraisier history")
         state, message = answer_of(cycled) if cycled is not None else lost
@@ -58,8 +61,11 @@ class Desk:
     def decline(self, targets: Collection[TargetId], why: str) -> None:
         """Answers what is still open of `targets`, whose turn will not come."""
         for target in targets:
-            for request in self.next_of(target):
-                self._answer(request, "refused", why)
+            self.refuse(self.next_of(target), why)
+
+    def refuse(self, requests: Iterable[Request], why: str) -> None:
+        for request in requests:
+            self._answer(request, "refused", why)
 
     def _answer(self, request: Request, state: RequestState, message: str) -> None:
         """What cannot be written is in nobody's hands any more, and is taken up again."""
@@ -67,16 +73,40 @@ class Desk:
         self.store.answer_request(request.id, state, message, self.clock.now())
 
     def _apply(self, request: Request) -> bool:
+        """Whether there is something to be looked at for it."""
         try:
             apply_request(self.store, self.config(), request, self.clock.now())
         except Refused as error:
             self._answer(request, "refused", f"{error}\n{error.hint}".strip())
             return False
+        if request.kind == "cancel":
+            self._cancel(request)
+            return False
+        if is_answered_at_once(request):
+            self._answer(request, "done", answer_at_once(request))
+            return True
         self._in_hand.add(request.id)
         with self._lock:
-            self._open[request.target].append(request)
+            self._hold_open(request)
         return True
 
+    def _cancel(self, request: Request) -> None:
+        target = request.scope.target
+        if target is not None and self.cancel(target, f"cancelled by {request.requested_by}"):
+            self._answer(request, "done", f"{target} ends before its next step")
+        else:
+            self._answer(request, "refused", f"nothing is being done to {request.scope}\nsee: fraisier status")
 
-def _is_of(request: Request, only: Collection[TargetId] | None) -> bool:
-    return only is None or request.target in only
+    def _hold_open(self, request: Request) -> None:
+        if request.scope.target is not None:
+            self._open[request.scope.target].append(request)
+
+    def _concerned(self, request: Request) -> Iterable[TargetId]:
+        scope = request.scope
+        if scope.target is not None:
+            return (scope.target,)
+        return (target for target in self.config().targets if scope.covers(target))
+
+
+def _is_of(request: Request, only: Collection[Scope] | None) -> bool:
+    return only is None or any(scope.contains(request.scope) or request.scope.contains(scope) for scope in only)

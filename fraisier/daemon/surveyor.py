@@ -22,7 +22,7 @@ from ..model.names import TargetId
 from ..model.plan import Trigger
 from ..model.ports import Host, ServiceRef
 from ..model.records import Store
-from ..model.state import ProbeResult, ServiceState, Unknown
+from ..model.state import Inspection, ProbeResult, ServiceState, Unknown
 from ..reconcile.desire import Heads
 from ..reconcile.look import Eyes, Look
 from ..reconcile.loop import Loop
@@ -30,9 +30,13 @@ from ..reconcile.survey import Survey, survey
 from ..services.registry import Glimpse, service_type
 from ..sources.exits import ExitWatch
 from ..sources.phase import first_wait, next_wait
+from .answers import Answers
 
 REMOTES_AT_ONCE = 16
 PROBES_AT_ONCE = 8
+INSPECTED_AT_ONCE = 20
+INSPECTED_EVERY = 5
+"""Ticks between two looks into the releases, which cost more than everything else."""
 LONGEST_REMOTE_PAUSE = timedelta(minutes=15)
 
 log = structlog.get_logger()
@@ -55,15 +59,15 @@ class Surveyor:
     exits: ExitWatch
     config: Callable[[], Config]
     eyes: Callable[[], Eyes]
+    answers: Answers
     probes: dict[TargetId, ProbeResult]
+    inspections: dict[TargetId, Inspection | Unknown]
     report: Callable[[BaseException], None]
     jitter: Callable[[], float]
     looked: Callable[[Iterable[TargetId]], None]
     """Told, on the worker's thread, whose status was just written."""
     store_answers: Callable[[StoreError | None], None]
     """Told after every survey whether the store could be used."""
-    _recent: dict[tuple[str, str], Heads] = field(default_factory=dict)
-    """The newest answer for each remote and branch, whoever asked."""
     _triggers: dict[TargetId, Trigger] = field(default_factory=dict)
     """What to call the next wake-up of a target, where it is not the poll."""
     _busy: set[str] = field(default_factory=set)
@@ -76,9 +80,15 @@ class Surveyor:
     )
     _managing: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="manager"))
     """Of its own: probes that hang must not keep the next tick from beginning."""
+    _inspecting: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="inspection")
+    )
+    _ticks: int = 0
+    _is_closed: bool = False
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _now: asyncio.Event = field(default_factory=asyncio.Event)
     _round: asyncio.Task[None] | None = None
+    _inspection: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Ticks until cancelled."""
@@ -94,28 +104,10 @@ class Surveyor:
         """The next tick begins at once."""
         self._now.set()
 
-    def heads_for(self, target: Target, trigger: Trigger) -> Heads | None:
-        """The last answer of the target's remote, for cycles that need not ask again.
-
-        A person's request is answered from what the remote says now. Everything else goes by the
-        survey, so that one `ls-remote` serves all targets of a remote and a remote that hangs
-        delays no repair.
-        """
-        return None if trigger in ("request", "webhook") else self._recent.get((target.remote, target.branch))
-
-    def remember(self, remote: str, heads: Heads) -> None:
-        """What a remote answered, whoever asked: the newest answer for each branch counts.
-
-        Else the cycle after a person's would go by what was seen before. Safe from any thread.
-        """
-        for branch in heads.branches:
-            known = self._recent.get((remote, branch))
-            if known is None or known.at <= heads.at:
-                self._recent[remote, branch] = heads
-
     def _newest(self, target: Target, heads: Heads) -> Heads:
-        self.remember(target.remote, heads)
-        return self._recent[target.remote, target.branch]
+        """A selection that a person made while the remote was asked is not in the answer."""
+        self.answers.remember(target.remote, heads)
+        return self.answers.of(target) or heads
 
     async def tick(self) -> None:
         """Begins a survey of every remote that is not still being surveyed or paused; does not wait for them."""
@@ -127,14 +119,20 @@ class Surveyor:
                 self._begin(self._survey(remote, group, glimpse))
         if self._round is None or self._round.done():
             self._round = asyncio.get_running_loop().create_task(self._guarded(self._probe_all(targets)))
+        if self._ticks % INSPECTED_EVERY == 0 and (self._inspection is None or self._inspection.done()):
+            self._inspection = asyncio.get_running_loop().create_task(self._guarded(self._inspect_all(targets)))
+        self._ticks += 1
 
     def close(self) -> None:
         """A thread that hangs in a remote is left to end at its own timeout; the process does not wait for it."""
-        for task in (*self._tasks, *([self._round] if self._round else [])):
-            task.cancel()
+        self._is_closed = True  # what begins now finds no threads any more
+        for task in (*self._tasks, self._round, self._inspection):
+            if task is not None:
+                task.cancel()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._probing.shutdown(wait=False, cancel_futures=True)
         self._managing.shutdown(wait=False, cancel_futures=True)
+        self._inspecting.shutdown(wait=False, cancel_futures=True)
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -168,7 +166,8 @@ class Surveyor:
             if isinstance(error, StoreError):
                 self.store_answers(error)
         except Exception as error:  # noqa: BLE001 - the edge of a survey: a bug of ours must not stop the others
-            self.report(error)
+            if not self._is_closed:
+                self.report(error)
 
     # -- one remote
 
@@ -179,11 +178,12 @@ class Surveyor:
         finally:
             self._busy.discard(remote)
         self.store_answers(None)
-        self.remember(remote, result.heads)  # of the targets, too, that were at work and not looked at
+        self.answers.remember(remote, result.heads)  # of the targets, too, that were at work and not looked at
+        self.answers.forget_others(remote, result.heads)
         self._heard(remote, result)
         for look in result.looks:
             self.follow(look)
-            self.loop.wake_when_due(look.target.id, look.action)
+            self.loop.wake_when_due(look)
         for look in result.looks:
             trigger = self._triggers.pop(look.target.id, "poll")
             if look.action.is_runnable:
@@ -212,9 +212,13 @@ class Surveyor:
 
     def _tell_running(self, targets: Iterable[Target]) -> None:
         """A newer head supersedes the cycle that is at work on an older one."""
+        eyes = self.eyes()
         for target in targets:
-            heads = self._recent.get((target.remote, target.branch))
-            sha = heads.sha(target.branch) if heads is not None else None
+            if not self.loop.queue.is_running(target.id):
+                continue
+            selection = eyes.selection(target)
+            heads = self.answers.about(target.remote, selection)
+            sha = heads.sha(selection) if heads is not None else None
             if sha is not None and self.loop.saw_head(target.id, sha):
                 self.loop.wake([target.id], "poll")
 
@@ -245,6 +249,36 @@ class Surveyor:
             self.probes.pop(target.id, None)
         else:
             self.probes[target.id] = result
+
+    # -- looks into the releases
+
+    async def _inspect_all(self, targets: tuple[Target, ...]) -> None:
+        """What somebody changed inside of a release is told to its target's cycle, which looks again."""
+        loop = asyncio.get_running_loop()
+        for start in range(0, len(targets), INSPECTED_AT_ONCE):
+            some = targets[start : start + INSPECTED_AT_ONCE]
+            self.loop.wake(await loop.run_in_executor(self._inspecting, self._inspect, some), "drift")
+
+    def _inspect(self, targets: Iterable[Target]) -> list[TargetId]:
+        """Those of which something else was found than the last time. Their own cycles look for themselves."""
+        return [each.id for each in targets if not self.loop.queue.is_running(each.id) and self._finds_drift(each)]
+
+    def _finds_drift(self, target: Target) -> bool:
+        try:
+            found = service_type(target).inspect(target, self.host)
+        except Exception as error:  # noqa: BLE001 - the edge of a look: the other targets go on
+            self.report(error)
+            return False
+        before = self.inspections.get(target.id)
+        self.note_inspection(target.id, found)
+        return isinstance(found, Inspection) and found != before and bool(found.files or found.shared)
+
+    def note_inspection(self, target: TargetId, found: Inspection | Unknown | None) -> None:
+        """What the last look into a release found, whoever looked."""
+        if found is None:
+            self.inspections.pop(target, None)
+        else:
+            self.inspections[target] = found
 
 
 def _by_remote(targets: Iterable[Target]) -> Mapping[str, tuple[Target, ...]]:

@@ -47,10 +47,10 @@ def survey(
     A look that fails by a bug of ours is reported and left out; the others go on (law 11).
     """
     targets = tuple(targets)
-    branches = frozenset(target.branch for target in targets)
-    heads = read_heads(host.git, remote, branches, host.clock.now())
+    selections = frozenset(eyes.selection(target) for target in targets)
+    heads = read_heads(host.git, remote, selections, host.clock.now())
     if not isinstance(heads.answer, Unknown):
-        store.save_heads(remote, heads.answer, branches, heads.at)
+        store.save_heads(remote, heads.answer, heads.asked, heads.at)
     asked = [(target, newest(target, heads)) for target in targets if not is_busy(target.id)]
     looks = tuple(_looks(eyes, asked, glimpse, report))
     store.save_status([look.status for look in looks if not is_busy(look.target.id)], host.clock.now())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -187,7 +188,7 @@ def test_an_attempt_ends_at_its_timeout(bench: Bench) -> None:
     assert bench.host.clock.monotonic() <= 1000 + 121
 
 
-def _hangs(host: FakeHost) -> object:
+def _hangs(host: FakeHost) -> Callable[[Command, Interrupt], CommandResult]:
     def run(command: Command, interrupt: Interrupt) -> CommandResult:
         assert isinstance(interrupt, FakeInterrupt)
         interrupt.wait(command.timeout)

@@ -27,7 +27,7 @@ from fraisier.store import SqliteStore
 JOURNAL = ("open_attempt", "step_started", "step_finished", "step_failed", "gate_opened", "quarantine", "close_attempt")
 MACHINE = {
     GitRemotes: ("export",),
-    FileReleases: ("create", "seal", "activate", "stamp", "keep_runtime", "remove"),
+    FileReleases: ("create", "seal", "activate", "stamp", "keep_runtime", "remove", "condemn", "share", "remove_app"),
     ProcessManager: ("restart", "stop", "_keep"),
 }
 

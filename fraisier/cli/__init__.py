@@ -21,11 +21,21 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "list": ("status_verbs", "Targets, where they run, and how they are in one word."),
     "status": ("status_verbs", "What is desired, what runs, and how it does."),
     "plan": ("plan_verb", "What would be done now, and why. Changes nothing."),
-    "apply": ("work_verbs", "Plan, ask, do."),
+    "diff": ("diff_verb", "Commits, configuration and unit files behind a plan."),
+    "apply": ("apply_verb", "Plan, ask, do; or carry out a plan that was saved."),
     "deploy": ("work_verbs", "Bring one target to its desired revision now."),
     "rollback": ("work_verbs", "Return to an earlier revision that was proven healthy."),
     "retry": ("work_verbs", "Lift quarantine and back-off, and try again now."),
+    "cancel": ("work_verbs", "Stop what is being done to a target before its next step."),
+    "suspend": ("standing_verbs", "Let nothing be done to targets, for a while or until resumed."),
+    "resume": ("standing_verbs", "End a suspension, and go on at once."),
+    "pin": ("standing_verbs", "Keep a target at one revision until it is unpinned."),
+    "unpin": ("standing_verbs", "End a pin or a trial."),
+    "try": ("standing_verbs", "Run another branch, tag or commit for a while."),
+    "approve": ("standing_verbs", "Let a deployment run that waits for approval."),
     "history": ("history_verb", "Deployments, newest first."),
+    "stats": ("stats_verb", "How often, how fast and how well is deployed."),
+    "watch": ("watch_verb", "A live view of all targets and the steps that run."),
     "logs": ("logs_verb", "The output of a deployment, or of the service itself."),
     "explain": ("explain_verb", "Why a target is as it is, with everything known about it."),
     "validate": ("config_verbs", "Check the configuration and print every problem in it."),
@@ -48,7 +58,7 @@ class LazyGroup(click.Group):
         if cmd_name not in VERBS:
             return None
         module = import_module(f".{VERBS[cmd_name][0]}", __package__)
-        command: click.Command = getattr(module, cmd_name + "_verb" if cmd_name == "list" else cmd_name)
+        command: click.Command = getattr(module, cmd_name + "_verb" if cmd_name in {"list", "try"} else cmd_name)
         return command
 
     def resolve_command(

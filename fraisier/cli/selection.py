@@ -47,6 +47,17 @@ def select_usable(assembly: Assembly, fraise: str, environment: str | None) -> T
     return assembly.config.targets[id]
 
 
+def plan_scope(
+    assembly: Assembly, fraise: str | None, environment: str | None, *, prune: bool
+) -> tuple[TargetId, ...] | None:
+    """What a plan is about; None is everything. With `prune` also what has left the configuration may be named."""
+    if fraise is None:
+        return None
+    known = {*assembly.config.targets, *assembly.loaded.held}
+    left = {entry.id for entry in assembly.store.inventory()} if prune else set[TargetId]()
+    return select(known | left, fraise, environment)
+
+
 def _one_of(names: list[str], given: str, what: str) -> str:
     if given in names:
         return given

@@ -8,7 +8,7 @@ import getpass
 import os
 import threading
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +16,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from ..daemon.assembly import Assembly
+from ..daemon.configuration import InForce
 from ..daemon.desk import Desk
 from ..host.interrupt import Interruption
 from ..model.config import Target
-from ..model.errors import StoreError
-from ..model.names import TargetId
+from ..model.errors import Refused, StoreError
+from ..model.names import Scope, TargetId
 from ..model.records import Request, RequestKind, RequestState
 from ..planning.order import dependencies_first
 from ..reconcile.cycle import Cycled, Reconciler, close_interrupted
@@ -41,9 +42,16 @@ EXIT_CODES: Mapping[RequestState, int] = {
 
 
 def request_for(
-    assembly: Assembly, kind: RequestKind, target: TargetId, payload: Mapping[str, Any] | None = None
+    assembly: Assembly, kind: RequestKind, scope: Scope | TargetId, payload: Mapping[str, Any] | None = None
 ) -> Request:
-    return Request(str(uuid.uuid4()), kind, target, requester(), assembly.host.clock.now(), payload or {})
+    scope = Scope.of(scope) if isinstance(scope, TargetId) else scope
+    return Request(str(uuid.uuid4()), kind, scope, requester(), assembly.host.clock.now(), payload or {})
+
+
+def eyes_of(assembly: Assembly) -> Eyes:
+    """For a command: what the configuration has problems with is held, as for the daemon."""
+    holds = InForce.first(assembly.config, assembly.loaded).holds()
+    return Eyes(assembly.host, assembly.store, assembly.config, holds=holds)
 
 
 def requester() -> str:
@@ -65,9 +73,7 @@ class Work:
     def carry_out(self, requests: Sequence[Request]) -> int:
         """Returns the exit code; the worst of them all."""
         store = self.assembly.store
-        follower = Follower(
-            self.out, store, frozenset(str(request.target) for request in requests), store.last_event_pk()
-        )
+        follower = Follower(self.out, store, frozenset(self._followed(requests)), store.last_event_pk())
         for request in requests:
             store.add_request(request)
         try:
@@ -81,6 +87,11 @@ class Work:
         finally:
             follower.close()
         return self._answers(requests)
+
+    def _followed(self, requests: Sequence[Request]) -> Iterator[str]:
+        for request in requests:
+            yield str(request.scope)
+            yield from (str(target) for target in self._concerned(request.scope))
 
     def _lock_if_free(self) -> _Claim:
         return _Claim(DaemonLock(str(self.assembly.paths.store)))
@@ -119,6 +130,7 @@ class Work:
         try:
             while not ended.wait(GLANCE):
                 follower.show_new()
+                self._heed_cancels(requests)
         except KeyboardInterrupt:
             self.interrupt.set("stopping", "interrupted at the keyboard")
             ended.wait()
@@ -128,29 +140,60 @@ class Work:
         if failures:
             raise failures[0]
 
+    def _heed_cancels(self, requests: Sequence[Request]) -> None:
+        """Another command may want what this one does to be cancelled; the journal says so by a row."""
+        store, now = self.assembly.store, self.assembly.host.clock.now
+        at_work = {attempt.target for attempt in store.open_attempts()}
+        mine = [request.scope for request in requests]
+        for other in store.pending_requests():
+            target = other.scope.target
+            if other.kind != "cancel" or target not in at_work or not any(scope.covers(target) for scope in mine):
+                continue
+            if store.take_request(other.id, now()):
+                self.interrupt.set("cancelled", f"cancelled by {other.requested_by}")
+                store.answer_request(other.id, "done", f"{target} ends before its next step", now())
+
     def _reconcile(self, requests: Sequence[Request]) -> None:
         assembly = self.assembly
         assembly.host.sweep()
         close_interrupted(assembly.store, assembly.host)
-        desk = Desk(assembly.store, assembly.host.clock, lambda: assembly.config)
-        wanted = {request.target for request in requests}
-        desk.receive(wanted)
-        reconciler = assembly.reconciler(lambda: Eyes(assembly.host, assembly.store, assembly.config), self._report)
+        desk = Desk(assembly.store, assembly.host.clock, lambda: assembly.config, lambda _target, _why: False)
+        wanted = desk.receive([request.scope for request in requests])
+        reconciler = assembly.reconciler(lambda: eyes_of(assembly), self._report)
         try:
             self._cycles(desk, reconciler, wanted)
         finally:
             desk.decline(wanted, "interrupted before its turn")
 
+    def _concerned(self, scope: Scope) -> Collection[TargetId]:
+        if scope.target is not None:
+            return (scope.target,)
+        return [target for target in self.assembly.config.targets if scope.covers(target)]
+
     def _cycles(self, desk: Desk, reconciler: Reconciler, wanted: Collection[TargetId]) -> None:
-        for id in self._in_order():
-            if id not in wanted:
-                continue
+        left = [id for id in wanted if id not in self.assembly.config.targets]
+        for id in (*(id for id in self._in_order() if id in wanted), *left):
             self.interrupt.check()
-            asked, cycled = desk.next_of(id), None
+            asked, target = desk.next_of(id), self.assembly.config.targets.get(id)
+            if target is None:
+                self._remove(desk, reconciler, id, asked)
+                continue
+            cycled = None
             try:
-                cycled = self._cycle(reconciler, self.assembly.config.targets[id], asked)
+                cycled = self._cycle(reconciler, target, asked)
             finally:
                 desk.answer(asked, cycled)
+
+    def _remove(self, desk: Desk, reconciler: Reconciler, id: TargetId, asked: tuple[Request, ...]) -> None:
+        removed = None
+        try:
+            removed = reconciler.remove(id, self.interrupt, asked[0] if asked else None)
+        except Refused as error:
+            desk.refuse(asked, f"{error}\n{error.hint}".strip())
+            return
+        finally:
+            if removed is not None:
+                desk.answer(asked, removed)
 
     def _cycle(self, reconciler: Reconciler, target: Target, asked: Sequence[Request]) -> Cycled:
         """Once more where the first was superseded: by a newer head, or by a rewind that the fetch revealed."""
@@ -177,7 +220,7 @@ class Work:
             style = {"done": "good", "held": "warn"}.get(state, "bad")
             word = {"done": "done", "held": "held"}.get(state, state)
             first, *rest = message.splitlines() or [""]
-            self.out.print(f"[{style}]{word}[/] [name]{escape(str(request.target))}[/]: {escape(first)}")
+            self.out.print(f"[{style}]{word}[/] [name]{escape(str(request.scope))}[/]: {escape(first)}")
             for line in rest:
                 self.out.print(f"  {escape(line)}")
             worst = worse(worst, EXIT_CODES.get(state, FAILED))

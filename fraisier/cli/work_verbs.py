@@ -1,95 +1,72 @@
-"""`fraisier apply`, `deploy`, `rollback` and `retry`: everything that changes something."""
+"""`fraisier deploy`, `rollback`, `retry` and `cancel`: what is done to one target now."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import click
 
+from .asking import asks, one_target, yes_option
 from .options import Options, pass_options
 
-_yes = click.option("--yes", "-y", is_flag=True, help="Do not ask first.")
-
-
-def _asks(question: str, yes: bool) -> None:
-    """Only on a terminal; a script is never asked."""
-    if not yes and sys.stdin.isatty() and sys.stdout.isatty() and not click.confirm(question):
-        raise click.exceptions.Abort
-
-
-def _one_target(command: Callable[..., Any]) -> Callable[..., Any]:
-    command = click.argument("environment", required=False)(command)
-    return click.argument("fraise")(command)
-
 
 @click.command()
-@click.argument("fraise", required=False)
-@click.argument("environment", required=False)
-@_yes
-@pass_options
-def apply(options: Options, fraise: str | None, environment: str | None, yes: bool) -> None:
-    """Show the plan, ask, and carry it out step by step.
-
-    With a daemon running the daemon does it; without one this command does it itself.
-    """
-    from ..daemon.assembly import assemble
-    from ..host.interrupt import Interruption
-    from ..model.names import TargetId
-    from ..reconcile.look import Eyes, make_plan
-    from .console import console
-    from .failures import NEEDS_A_PERSON
-    from .plan_text import held_by_configuration, print_plan
-    from .selection import select
-    from .work import Work, request_for, worse
-
-    assembly = assemble(config=options.config, state=options.state, mode="write")
-    out = console(options)
-    chosen = select((*assembly.config.targets, *assembly.loaded.held), fraise, environment)
-    eyes = Eyes(assembly.host, assembly.store, assembly.config)
-    made = make_plan(eyes, chosen)
-    broken = {id: problems for id, problems in assembly.loaded.held.items() if id in chosen}
-    print_plan(out, held_by_configuration(made, broken), assembly, verbose=options.verbose)
-    code, done = 0, set[TargetId]()
-    if any(action.is_runnable for action in made.actions):
-        _asks("\nCarry it out?", yes)
-        out.print()
-    while due := [action.id for action in made.actions if action.is_runnable and action.id not in done]:
-        # again after each round: what became healthy may be what others waited for
-        requests = [request_for(assembly, "deploy", id) for id in due]
-        code = worse(code, Work(assembly, out, Interruption()).carry_out(requests))
-        done.update(due)
-        made = make_plan(eyes, chosen)
-    held = any(action.is_held for action in made.actions) or bool(broken)
-    sys.exit(code or (1 if not made.complete else NEEDS_A_PERSON if held else 0))
-
-
-@click.command()
-@_one_target
+@one_target
 @click.option("--force", is_flag=True, help="Restart and prove health again although nothing differs.")
 @click.option("--allow-rewind", metavar="SHA", help="Accept that the branch was rewound to SHA.")
+@click.option("--emergency", metavar="REASON", help="Let the present head pass the windows; the reason is recorded.")
 @pass_options
-def deploy(options: Options, fraise: str, environment: str | None, force: bool, allow_rewind: str | None) -> None:
-    """Bring one target to the head of its branch now, without waiting for the next poll."""
+def deploy(
+    options: Options,
+    fraise: str,
+    environment: str | None,
+    force: bool,
+    allow_rewind: str | None,
+    emergency: str | None,
+) -> None:
+    """Bring one target to its desired revision now, without waiting for the next poll."""
+    from .asking import ask_for, opened, present_head
+
     payload: dict[str, Any] = {"force": force}
     if allow_rewind is not None:
         payload["allow_rewind"] = _full_sha(allow_rewind)
-    _ask_for(options, "deploy", fraise, environment, payload)
+    assembly, target = opened(options, fraise, environment)
+    if emergency is not None:
+        payload |= {"emergency": emergency, "sha": present_head(assembly, target)}
+    sys.exit(ask_for(options, assembly, "deploy", target.id, payload))
 
 
 @click.command()
-@_one_target
+@one_target
 @pass_options
 def retry(options: Options, fraise: str, environment: str | None) -> None:
-    """Lift the quarantine and the back-off of one target, and try again now."""
-    _ask_for(options, "retry", fraise, environment, {})
+    """Lift the quarantine, the back-off and the spent repairs of one target, and try again now."""
+    from .asking import ask_for, opened
+
+    assembly, target = opened(options, fraise, environment)
+    sys.exit(ask_for(options, assembly, "retry", target.id))
 
 
 @click.command()
-@_one_target
+@one_target
+@pass_options
+def cancel(options: Options, fraise: str, environment: str | None) -> None:
+    """Stop what is being done to one target before its next step.
+
+    A revision on trial goes into quarantine in your name, and the target returns to the one that was
+    healthy before. A step that must not be cut off, such as a migration, finishes first.
+    """
+    from .asking import ask_for, opened
+
+    assembly, target = opened(options, fraise, environment)
+    sys.exit(ask_for(options, assembly, "cancel", target.id))
+
+
+@click.command()
+@one_target
 @click.option("--to", metavar="SHA", help="The revision to return to; by default the one before.")
-@_yes
+@yes_option
 @pass_options
 def rollback(options: Options, fraise: str, environment: str | None, to: str | None, yes: bool) -> None:
     """Return to an earlier revision that was proven healthy.
@@ -97,41 +74,18 @@ def rollback(options: Options, fraise: str, environment: str | None, to: str | N
     What is left goes into quarantine in your name: it is not deployed again by itself. A new commit
     passes it by, and `fraisier retry` lifts it.
     """
-    from ..daemon.assembly import assemble
-    from ..host.interrupt import Interruption
     from ..model.names import short
-    from ..reconcile.look import ask_remotes
     from ..reconcile.requests import rollback_payload
+    from .asking import ask_for, opened, present_head
     from .console import console
-    from .selection import select_usable
-    from .work import Work, request_for
 
-    assembly = assemble(config=options.config, state=options.state, mode="write")
-    target = select_usable(assembly, fraise, environment)
-    heads = ask_remotes(assembly.host, [target])[target.remote]
-    present = heads.sha(target.branch)
-    if present is None:
-        last = assembly.store.heads(target.remote).get(target.branch)
-        present = last.sha if last is not None else None
-    payload = dict(rollback_payload(assembly.store.recorded(target.id), present, to))
+    assembly, target = opened(options, fraise, environment)
+    payload = dict(rollback_payload(assembly.store.recorded(target.id), present_head(assembly, target), to))
     out = console(options)
     left = ", ".join(short(str(sha)) for sha in payload["leave"])  # type: ignore[attr-defined] # a list of ours
     out.print(f"[name]{target.id}[/]: back to [sha]{short(str(payload['to']))}[/]; {left} into quarantine")
-    _asks("Roll back?", yes)
-    sys.exit(Work(assembly, out, Interruption()).carry_out([request_for(assembly, "rollback", target.id, payload)]))
-
-
-def _ask_for(options: Options, kind: Any, fraise: str, environment: str | None, payload: dict[str, Any]) -> None:
-    from ..daemon.assembly import assemble
-    from ..host.interrupt import Interruption
-    from .console import console
-    from .selection import select_usable
-    from .work import Work, request_for
-
-    assembly = assemble(config=options.config, state=options.state, mode="write")
-    target = select_usable(assembly, fraise, environment).id
-    work = Work(assembly, console(options), Interruption())
-    sys.exit(work.carry_out([request_for(assembly, kind, target, payload)]))
+    asks("Roll back?", yes)
+    sys.exit(ask_for(options, assembly, "rollback", target.id, payload))
 
 
 def _full_sha(text: str) -> str:

@@ -167,7 +167,8 @@ def test_a_target_that_leaves_the_configuration_keeps_running(world: World):
     world.converges(world.push(other), "other")
 
     assert world.pid("shop") == before
-    assert [row["identifier"] for row in world.json("status", "--json")] == ["other/production"]
+    left = {row["identifier"]: row["reason"]["code"] for row in world.json("status", "--json")}
+    assert left == {"other/production": "in_sync", "shop/production": "left_configuration"}
 
 
 @pytest.mark.slow

@@ -80,7 +80,7 @@ def test_a_first_deployment_with_nothing_to_go_back_to_leaves_the_service_stoppe
 
     assert world.get() is None
     assert world.history()[0]["outcome"] == "failed"
-    assert "nothing was healthy before, so shop-production.service is stopped" in world.history()[0]["message"]
+    assert "nothing was healthy before, so it is stopped" in world.history()[0]["message"]
     assert world.row()["healthy"] is None
     assert world.row()["health"] == "stopped"
 

@@ -307,13 +307,14 @@ def test_logs_show_the_output_of_the_build_and_of_the_service(world: World, orig
 def test_list_names_every_target(world: World, origin: Origin):
     (row,) = world.json("list", "--json")
 
-    assert (row["identifier"], row["type"], row["branch"], row["sync"]) == ("shop/production", "api", "main", "in_sync")
+    assert (row["identifier"], row["type"], row["selection"]) == ("shop/production", "api", "main")
+    assert (row["selects"], row["sync"]) == ("branch", "in_sync")
     assert "shop/production" in world.run("list").stdout
     assert "shop/production" in world.run("status").stdout
 
 
 def test_unknown_verbs_and_options_are_usage_errors(world: World):
-    assert "Did you mean 'status'" in world.run("statsu", code=2).stderr
+    assert "Did you mean 'status'" in world.run("statuss", code=2).stderr
     assert world.run("plan", "--fromat", "json", code=2).stderr
 
 

@@ -35,6 +35,7 @@ class Killing:
         self.passed_file = world.folder / "passed"
         self.origin: Origin = world.origin()
         world.document["git"]["poll"] = "100ms"
+        world.document["server"]["crash_limit"] = 0  # it is what is tried here
         build = ["sh -c 'sleep 1000 & echo building'"]  # what it leaves behind has to go, too
         world.fraise(build=build, keep_releases=2, health_check={"healthy_for": "60ms", "interval": "20ms", **health})
         self.start()

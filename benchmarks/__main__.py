@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from . import memory, past, planning, push, start_up, survey
+from . import isolation, memory, past, planning, push, start_up, survey
 from .figures import Effort, Row
 from .report import render
 
@@ -19,6 +19,7 @@ ROWS: Mapping[str, Callable[[Effort], Row]] = {
     "start": start_up.measure,
     "push": push.measure,
     "polling": survey.measure,
+    "isolation": isolation.measure,
     "planning": planning.measure,
     "memory": memory.measure,
 }

@@ -5,6 +5,7 @@ python -m benchmarks.fill_store [SHORT] [LONG]
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
 import statistics
@@ -16,19 +17,21 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 from fraisier.model.names import TargetId
-from fraisier.model.records import Status
+from fraisier.model.records import HistoryFilter, Status
 from fraisier.store import SqliteStore
 from fraisier.store.connect import connect_writer
 from fraisier.store.ids import new_id
 from fraisier.store.values import moment, to_json
 
 TARGETS = 50
-START = datetime(2020, 1, 1, tzinfo=UTC)
+SPAN = timedelta(days=700)
+"""Over which every store spreads its deployments, up to now: windows of time then hold the same share of each."""
+NOW = datetime.now(UTC)
 
 _DEPLOYMENT = """
 INSERT INTO tb_deployments (pk_deployment, id, identifier, action, ref, from_revision, to_revision, config_digest,
     "trigger", requested_by, plan, created_at)
-VALUES (?, ?, ?, 'deploy', 'main', ?, ?, 'c0ffee', 'poll', 'daemon', '{"steps":[]}', ?)"""
+VALUES (?, ?, ?, ?, 'main', ?, ?, 'c0ffee', 'poll', 'daemon', '{"steps":[]}', ?)"""
 _ATTEMPT = """
 INSERT INTO tb_deployment_attempts (pk_deployment_attempt, id, identifier, fk_deployment, number, "trigger",
     requested_by, started_at, deadline_at)
@@ -45,8 +48,10 @@ def targets() -> list[TargetId]:
 def fill(path: str, deployments: int) -> None:
     """Writes that many deployments, one attempt each, through the triggers of the real schema.
 
-    The file must not exist. A tenth of the deployments fail, so that every counter moves.
+    The file must not exist. A tenth of the deployments fail, and another tenth are repairs, so that every
+    counter moves.
     """
+    begin, step = NOW - SPAN, SPAN / deployments
     SqliteStore.open(path, create=True).close()
     with closing(connect_writer(path)) as connection:
         connection.execute("PRAGMA synchronous = OFF")  # a file that is made for measuring may be lost
@@ -54,17 +59,18 @@ def fill(path: str, deployments: int) -> None:
         for first in range(1, deployments + 1, 10_000):
             connection.execute("BEGIN")
             for pk in range(first, min(first + 10_000, deployments + 1), TARGETS):
-                _write_round(connection, range(pk, min(pk + TARGETS, deployments + 1)))
+                _write_round(connection, [(n, begin + n * step) for n in range(pk, min(pk + TARGETS, deployments + 1))])
             connection.execute("COMMIT")
     with closing(SqliteStore.open(path)) as store:
-        store.save_status([_status(target) for target in targets()], START)
+        store.save_status([_status(target) for target in targets()], NOW)
 
 
-def _write_round(connection: sqlite3.Connection, pks: range) -> None:
+def _write_round(connection: sqlite3.Connection, due: list[tuple[int, datetime]]) -> None:
     """One deployment of each target in turn; none has two open at a time."""
-    rows = [(pk, str(targets()[pk % TARGETS]), START + timedelta(minutes=pk)) for pk in pks]
+    rows = [(pk, str(targets()[pk % TARGETS]), at) for pk, at in due]
     connection.executemany(
-        _DEPLOYMENT, ((pk, new_id(), name, f"{pk - TARGETS:040x}", f"{pk:040x}", moment(at)) for pk, name, at in rows)
+        _DEPLOYMENT,
+        ((pk, new_id(), name, _action(pk), sha(pk - TARGETS), sha(pk), moment(at)) for pk, name, at in rows),
     )
     connection.executemany(
         _ATTEMPT, ((pk, new_id(), name, moment(at), moment(at + timedelta(minutes=10))) for pk, name, at in rows)
@@ -72,19 +78,30 @@ def _write_round(connection: sqlite3.Connection, pks: range) -> None:
     connection.executemany(_EVENT, (event for row in rows for event in _events(*row)))
 
 
+def sha(pk: int) -> str:
+    """Of the commit that a deployment brings."""
+    return hashlib.sha1(str(pk).encode(), usedforsecurity=False).hexdigest()
+
+
+def _action(pk: int) -> str:
+    return "repair" if pk // TARGETS % 10 == 5 else "deploy"
+
+
 def _events(pk: int, name: str, at: datetime) -> Iterator[tuple[object, ...]]:
     end = moment(at + timedelta(seconds=40))
     yield new_id(), name, "attempt_opened", moment(at), pk, "", '{"number":1}'
-    if failed := pk % 10 == 0:
+    if failed := pk // TARGETS % 10 == 3:
         yield new_id(), name, "step_failed", end, pk, "exit 1", "{}"
     else:
         proven = {
             "ref": "main",
-            "sha": f"{pk:040x}",
+            "sha": sha(pk),
             "build_digest": "b",
             "runtime_digest": "r",
-            "release": f"{pk:040x}",
+            "release": sha(pk),
             "at": end,
+            "is_chosen": False,
+            "committed_at": moment(at - timedelta(minutes=5)),
         }
         yield new_id(), name, "proven_healthy", end, pk, "", to_json(proven)
     closed = {"outcome": "failed" if failed else "converged", "error_code": "", "retried": False}
@@ -97,14 +114,30 @@ def _status(target: TargetId) -> Status:
 
 def measure(store: SqliteStore) -> dict[str, float]:
     """Median seconds of each way to read."""
-    one = [str(targets()[7])]
+    one, all_names = [str(targets()[7])], [str(t) for t in targets()]
+    failed, repaired = HistoryFilter(outcomes=frozenset({"failed"})), HistoryFilter(actions=frozenset({"repair"}))
+    never = HistoryFilter(outcomes=frozenset({"superseded"}))
+    month = NOW - timedelta(days=30)
+    commit = store.history_rows(one)[0]["to_revision"]
     reads: dict[str, Callable[[], object]] = {
         "status": store.status_rows,
         "status of one": lambda: store.status_rows(one),
+        "status --at": lambda: store.status_at(month),
+        "status --at of one": lambda: store.status_at(month, one),
         "history": store.history_rows,
         "history of one": lambda: store.history_rows(one),
-        "history of all by name": lambda: store.history_rows([str(t) for t in targets()]),
-        "stats": store.stats_rows,
+        "history of all by name": lambda: store.history_rows(all_names),
+        "history of failures": lambda: store.history_rows(filter=failed),
+        "history of failures of one": lambda: store.history_rows(one, limit=2, filter=failed),  # as many as are in both
+        "history of repairs": lambda: store.history_rows(filter=repaired),
+        "history of what never was": lambda: store.history_rows(filter=never),
+        "history of what never was, of one": lambda: store.history_rows(one, filter=never),
+        "history until a month ago": lambda: store.history_rows(filter=HistoryFilter(until=month)),
+        "history of a commit": lambda: store.history_rows(filter=HistoryFilter(revision=commit[:12])),
+        "stats of all time": lambda: store.stats_rows(window="all"),
+        "stats of 30 days": lambda: store.stats_rows(window="30d"),
+        "stats of 24 hours": lambda: store.stats_rows(window="24h"),
+        "durations": lambda: store.typical_durations(all_names),
         "recorded_all": store.recorded_all,
     }
     return {name: _median(read) for name, read in reads.items()}
@@ -131,7 +164,7 @@ def main(short: int = 1_000, long: int = 1_000_000) -> None:
             with closing(SqliteStore.open(path)) as store:
                 found.append(measure(store))
         for name, quick in found[0].items():
-            print(f"{name:24} {quick * 1e6:8.0f} us {found[1][name] * 1e6:8.0f} us  x {found[1][name] / quick:.2f}")
+            print(f"{name:34} {quick * 1e6:8.0f} us {found[1][name] * 1e6:8.0f} us  x {found[1][name] / quick:.2f}")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from fraisier.model.selection import Branch
 from fraisier.store import SqliteStore
 
 from .figures import Effort, Figure, Row
@@ -100,9 +101,10 @@ def _after_polls(world: World) -> _Megabytes:
 def _await_poll(world: World, store: SqliteStore, is_alive: Callable[[], bool]) -> None:
     """Until the heads of the last remote have been read anew."""
     remote, pause = str(world.remotes[-1]), threading.Event()
-    before = store.heads(remote).get(BRANCHES[0])
+    branch = Branch(BRANCHES[0]).key
+    before = store.heads(remote).get(branch)
     until = time.monotonic() + PATIENCE
-    while store.heads(remote).get(BRANCHES[0]) == before:
+    while store.heads(remote).get(branch) == before:
         if not is_alive() or time.monotonic() > until:
             raise AssertionError((world.folder / "daemon.log").read_text())
         pause.wait(0.1)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from fraisier.model.names import TargetId
+from fraisier.model.names import Scope, TargetId
 from fraisier.model.records import Request
 from fraisier.store import SqliteStore, poke
 
@@ -188,7 +188,7 @@ class Bell:
         self._store = SqliteStore.open(self._path)
 
     def ring(self) -> None:
-        request = Request(str(uuid.uuid4()), "deploy", TARGET, "benchmark", datetime.now(UTC))
+        request = Request(str(uuid.uuid4()), "deploy", Scope.of(TARGET), "benchmark", datetime.now(UTC))
         self._store.add_request(request)
         poke(self._path)
         pause = threading.Event()

@@ -8,43 +8,57 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
+from fraisier.daemon.answers import Answers
 from fraisier.daemon.assembly import Assembly
-from fraisier.daemon.surveyor import Surveyor
+from fraisier.daemon.surveyor import INSPECTED_EVERY, Surveyor
 from fraisier.host.interrupt import Interruption
+from fraisier.model.names import TargetId
+from fraisier.model.state import Inspection, Unknown
 from fraisier.reconcile.look import Eyes
 from fraisier.reconcile.loop import Loop
 from fraisier.sources.exits import ExitWatch
 
 from .figures import Effort, Figure, Row
 from .timing import median, ratio
-from .world import BRANCHES, GIT, World, standing_service
+from .world import BRANCHES, FILES, GIT, World, standing_service
 
 
 def measure(effort: Effort) -> Row:
     with tempfile.TemporaryDirectory() as folder, standing_service() as pid:
         world = World(Path(folder) / "world", effort.pick(1000, 40), effort.pick(50, 5))
         world.build(pid)
-        return asyncio.run(_measure(world, effort.pick(15, 2)))
+        return asyncio.run(_measure(world, effort.pick(6, 1)))
+
+
+@dataclass(slots=True)
+class _Ticks:
+    """Some ticks, each beside its baselines."""
+
+    ours: list[_Cost] = field(default_factory=list)
+    alone: list[_Cost] = field(default_factory=list)
+    crowd: list[_Cost] = field(default_factory=list)
 
 
 async def _measure(world: World, rounds: int) -> Row:
+    """A round has one tick with a look into the releases, and all those until the next."""
     assembly = world.assemble()
-    surveyor = _surveyor(assembly)
-    listing = _Listing(world)
-    await _survey(surveyor)  # reads every layout once, as the first poll does
-    ours: list[_Cost] = []
-    alone: list[_Cost] = []
-    crowd: list[_Cost] = []
-    for _ in range(rounds):
-        ours.append(await _survey(surveyor))
-        alone.append(listing.one_after_another())
-        crowd.append(listing.sixteen_at_a_time())
+    surveyor, listing = surveyor_of(assembly), _Listing(world)
+    plain, inspecting = _Ticks(), _Ticks()
+    await survey(surveyor)  # reads every layout and release once, as the first poll does
+    for number in range(1, rounds * INSPECTED_EVERY + 1):
+        ticks = plain if number % INSPECTED_EVERY else inspecting
+        ticks.ours.append(await survey(surveyor))
+        ticks.alone.append(listing.one_after_another())
+        ticks.crowd.append(listing.sixteen_at_a_time())
     surveyor.close()
-    _insist_in_sync(assembly)
+    insist_in_sync(assembly)
     assembly.store.close()
-    return _row(world, ours, alone, crowd)
+    return _row(world, plain, inspecting)
 
 
 class _Cost:
@@ -77,23 +91,31 @@ def _spawned() -> int:
     return _SPAWNED[0]
 
 
-def _surveyor(assembly: Assembly) -> Surveyor:
-    """As the daemon wires it; its loop has no work, since nothing is to be done."""
+def surveyor_of(
+    assembly: Assembly, *, looked: Callable[[Iterable[TargetId]], None] = lambda _: None, ticks: int = 0
+) -> Surveyor:
+    """As the daemon wires it, after so many `ticks`; its loop has no work, since nothing is to be done.
+
+    `looked` is told on a worker's thread whose status was just written.
+    """
+    inspections: dict[TargetId, Inspection | Unknown] = {}
 
     def eyes() -> Eyes:
-        return Eyes(assembly.host, assembly.store, assembly.config)
+        return Eyes(assembly.host, assembly.store, assembly.config, {}, inspections)
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object) -> NoReturn:
         raise AssertionError("a target wants something although all are in sync")
 
     loop = Loop(
         config=lambda: assembly.config,
+        has_to_ask=refuse,
+        ask=refuse,
         cycle=refuse,
         interrupt=Interruption,
         clock=assembly.host.clock,
         workers=1,
         ended=refuse,
-        gone=refuse,
+        leave=refuse,
     )
     exits = ExitWatch(refuse)
     return Surveyor(
@@ -103,15 +125,18 @@ def _surveyor(assembly: Assembly) -> Surveyor:
         exits=exits,
         config=lambda: assembly.config,
         eyes=eyes,
+        answers=Answers(eyes),
         probes={},
+        inspections=inspections,
         report=refuse,
         jitter=lambda: 0.5,
-        looked=lambda _: None,
+        looked=looked,
         store_answers=lambda _: None,
+        _ticks=ticks,
     )
 
 
-async def _survey(surveyor: Surveyor) -> _Cost:
+async def survey(surveyor: Surveyor) -> _Cost:
     """One tick, and everything that it begins, to the end."""
     cost = _Cost()
     await surveyor.tick()
@@ -119,7 +144,7 @@ async def _survey(surveyor: Surveyor) -> _Cost:
     return cost.stop()
 
 
-def _insist_in_sync(assembly: Assembly) -> None:
+def insist_in_sync(assembly: Assembly) -> None:
     found = {row["sync"] for row in assembly.store.status_rows()}
     if found != {"in_sync"}:
         raise AssertionError(f"the survey found {found} where everything is in sync")
@@ -147,28 +172,44 @@ class _Listing:
         return cost.stop()
 
 
-def _row(world: World, ours: list[_Cost], alone: list[_Cost], crowd: list[_Cost]) -> Row:
+def _row(world: World, plain: _Ticks, inspecting: _Ticks) -> Row:
     what = f"cycle with nothing to do, {world.targets:,} targets over {world.repositories} repositories"
     in_turn = f"{world.repositories} times `git ls-remote` in a shell loop"
-    wall, cpu = [c.wall for c in ours], [c.cpu for c in ours]
+    looking = "that cycle with a look into all releases"
     figures = [
-        _milliseconds(what, wall, [c.wall for c in alone], in_turn, 1.2),
-        _milliseconds("that cycle, CPU time of all processes", cpu, [c.cpu for c in alone], in_turn, None),
-        _milliseconds("that cycle", wall, [c.wall for c in crowd], "`xargs -P 16 git ls-remote`", None),
-        Figure("child processes of that cycle", max(c.children for c in ours), "processes", budget=world.repositories),
+        _milliseconds(what, _wall(plain.ours), _wall(plain.alone), in_turn, 1.2),
+        _milliseconds("that cycle, CPU time of all processes", _cpu(plain.ours), _cpu(plain.alone), in_turn, None),
+        _milliseconds("that cycle", _wall(plain.ours), _wall(plain.crowd), "`xargs -P 16 git ls-remote`", None),
+        Figure(
+            "child processes of that cycle",
+            max(cost.children for cost in (*plain.ours, *inspecting.ours)),
+            "processes",
+            budget=world.repositories,
+        ),
+        _milliseconds(looking, _wall(inspecting.ours), _wall(inspecting.alone), in_turn, None),
+        _milliseconds(f"{looking}, CPU time", _cpu(inspecting.ours), _cpu(inspecting.alone), in_turn, None),
     ]
-    return Row(
-        "Polling",
-        figures,
-        "The daemon's own surveyor, one tick to its end: one `ls-remote` per remote, the layout of every target, its "
-        "service's state, its recorded past, its plan and its status. Repositories, layouts and store are real, on "
-        "disk and read for the second time. The services are not a thousand: every target's process note names the "
-        "same living process, which is looked up in /proc for each. No target has a health check over HTTP.",
-        PARTS,
-    )
+    return Row("Polling", figures, HOW, PARTS)
 
 
+def _wall(costs: list[_Cost]) -> list[float]:
+    return [cost.wall for cost in costs]
+
+
+def _cpu(costs: list[_Cost]) -> list[float]:
+    return [cost.cpu for cost in costs]
+
+
+HOW = (
+    "The daemon's own surveyor, one tick to its end: one `ls-remote` per remote, the layout of every target, its "
+    "service's state, its recorded past, its plan and its status. Repositories, layouts and store are real, on disk "
+    "and read for the second time. The services are not a thousand: every target's process note names the same "
+    "living process, which is looked up in /proc for each. No target has a health check over HTTP."
+)
 PARTS = (
+    f"""The first figures are of ticks without a look into the releases. Every {INSPECTED_EVERY}th tick begins one, on a
+thread of its own: nobody waits for it, but it takes its share of Python's one lock. The last two figures are of those
+ticks, until that look has ended too. Here each release has {FILES} files.""",
     "Sixteen remotes are asked at a time, which the shell loop does not do; hence the CPU time, and the crowd.",
     "An audit hook inside the process counts its child processes. What `git` starts itself is not among them.",
 )

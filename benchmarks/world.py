@@ -14,6 +14,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from fraisier.daemon.assembly import Assembly, assemble
+from fraisier.host.release_files import list_files, note_files, render_notes
+from fraisier.host.release_paths import Paths
 from fraisier.host.runtime_notes import render_runtime
 from fraisier.model.config import Target
 from fraisier.model.records import Closing, Store, Wish
@@ -23,6 +25,8 @@ from fraisier.services.api_look import runtime_of
 BRANCHES = ("main", "staging")
 OLDER = 2
 """Releases of each target besides the one that runs."""
+FILES = 30
+"""Of the commit that runs, which a look into the release compares."""
 
 GIT = {
     "PATH": os.environ["PATH"],
@@ -53,6 +57,8 @@ class World:
     folder: Path
     targets: int
     repositories: int
+    hanging: str | None = None
+    """What the configuration names instead of the first repository: a remote that never answers."""
 
     @property
     def config(self) -> Path:
@@ -66,6 +72,11 @@ class World:
     def remotes(self) -> list[Path]:
         return [self.folder / "repositories" / f"{number:03d}.git" for number in range(self.repositories)]
 
+    @property
+    def declared_remotes(self) -> list[str]:
+        remotes = [str(remote) for remote in self.remotes]
+        return remotes if self.hanging is None else [self.hanging, *remotes[1:]]
+
     def assemble(self) -> Assembly:
         return assemble(config=str(self.config), state=str(self.state), mode="write", environ={"PATH": GIT["PATH"]})
 
@@ -77,7 +88,12 @@ class World:
         heads = {branch: git(self.remotes[0], "rev-parse", branch) for branch in BRANCHES}
         try:
             for target in assembly.config.targets.values():
-                _write_layout(target, heads[target.branch], service_pid)
+                _write_layout(target, heads[str(target.selection)], service_pid)
+            parts = self._make_parts()
+            for target in assembly.config.targets.values():
+                _add_files(target, heads[str(target.selection)], parts)
+            for target in assembly.config.targets.values():
+                _note_files(target, heads[str(target.selection)])
             _record(assembly.store, assembly.config.targets.values(), heads)
         finally:
             assembly.store.close()
@@ -96,14 +112,22 @@ class World:
         for remote in self.remotes[1:]:
             shutil.copytree(self.remotes[0], remote)
 
+    def _make_parts(self) -> list[Path]:
+        """With the file `run`, as many as a release has."""
+        parts = [self.folder / "parts" / f"part_{number}.py" for number in range(FILES - 1)]
+        parts[0].parent.mkdir()
+        for part in parts:
+            part.write_text(f"name = {part.stem!r}\n")
+        return parts
+
     def _declared(self, poll: str) -> str:
         lines = [
             'server: {name: web-1, listen: "127.0.0.1:0", service_manager: process}',
-            f"git: {{poll: {poll}}}",
+            f"git: {{poll: {poll}, timeout: 10m}}",
             "fraises:",
         ]
         for number in range(self.targets):
-            remote = self.remotes[number % self.repositories]
+            remote = self.declared_remotes[number % self.repositories]
             branch = BRANCHES[number // self.repositories % len(BRANCHES)]
             lines += [
                 f"  service_{number:05d}:",
@@ -126,7 +150,7 @@ def _write_layout(target: Target, sha: str, pid: int) -> None:
     now = datetime.now(UTC)
     app = Path(target.app_path)
     notes = app / ".fraisier"
-    for folder in (notes / "seals", notes / "runtime"):
+    for folder in (notes / "seals", notes / "runtime", notes / "files"):
         folder.mkdir(parents=True)
     notes.chmod(0o700)
     for age, name in enumerate([sha, *(str(age) * 40 for age in range(1, OLDER + 1))]):
@@ -148,6 +172,21 @@ def _write_layout(target: Target, sha: str, pid: int) -> None:
     (notes / "process.json").write_text(json.dumps(process))
 
 
+def _add_files(target: Target, sha: str, parts: Iterable[Path]) -> None:
+    """Links to the same few files, which takes a moment where so many of their own would take minutes."""
+    source = Path(target.app_path) / "releases" / sha / "src"
+    source.mkdir()
+    for part in parts:
+        (source / part.name).hardlink_to(part)
+
+
+def _note_files(target: Target, sha: str) -> None:
+    """As a seal does, but later: what was written in the same moment as it was noted is read once more."""
+    paths = Paths(target.app_path)
+    release = paths.release(sha)
+    Path(paths.files_of(sha)).write_bytes(render_notes(note_files(release, list_files(release))))
+
+
 def _started(pid: int) -> int:
     """Field 22 of proc_pid_stat(5)."""
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
@@ -157,10 +196,11 @@ def _record(store: Store, targets: Iterable[Target], heads: dict[str, str]) -> N
     """One deployment each, proven healthy; many at a time, since commits that wait together share one."""
 
     def deploy(target: Target) -> None:
-        now, sha = datetime.now(UTC), heads[target.branch]
-        wish = Wish(target.id, "deploy", target.branch, None, sha, target.config_digest, "start", "benchmark", {})
+        now, sha = datetime.now(UTC), heads[str(target.selection)]
+        ref = str(target.selection)
+        wish = Wish(target.id, "deploy", ref, None, sha, target.config_digest, "start", "benchmark", {})
         attempt = store.open_attempt(wish, at=now, deadline_at=now + target.timeout)
-        proven = HealthyRevision(target.branch, sha, target.build_digest, target.runtime_digest, now, sha)
+        proven = HealthyRevision(ref, sha, target.build_digest, target.runtime_digest, now, sha)
         store.close_attempt(attempt, Closing("converged", "deployed", now, proven=proven))
 
     with ThreadPoolExecutor(32) as pool:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-ROWS = ("start", "push", "polling", "planning", "memory", "past")
+ROWS = ("start", "push", "polling", "isolation", "planning", "memory", "past")
 
 
 @pytest.mark.slow

@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from ..model.names import Scope, TargetId
-from ..model.records import Event, EventKind, HistoryFilter, Store
+from ..model.records import Event, HistoryFilter, Store
 from .words import parse_moment
 
 Row = Mapping[str, Any]
-
-ARRANGED: frozenset[EventKind] = frozenset(
-    {
-        "suspended",
-        "resumed",
-        "pinned",
-        "unpinned",
-        "approved",
-        "emergency",
-        "lifted",
-        "rewind_accepted",
-        "quarantined",
-        "removed",
-    }
-)
-CHUNK = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +42,10 @@ def read_page(
     newest = parse_moment(store.attempts_of(before)[0]["started_at"]) if before is not None else None
     arranged = [
         event_row(event)
-        for event in _arranged(store, since)
-        if _is_of(event, identifiers)
-        and (chosen.until is None or event.at <= chosen.until)
-        and (newest is None or event.at < newest)
+        for event in store.arranged(since, chosen.until)
+        if _is_of(event, identifiers) and (newest is None or event.at < newest)
     ]
     return Page(sorted([*shown, *arranged], key=_moment, reverse=True), next_before)
-
-
-def _arranged(store: Store, since: datetime | None) -> Iterator[Event]:
-    """Backwards through the journal, whose keys have no gaps, until nothing is as new as `since` any more."""
-    end = store.last_event_pk()
-    while end > 0:
-        start = max(0, end - CHUNK)
-        events = store.events_after(start, limit=end - start)
-        if since is not None:
-            events = [event for event in events if event.at >= since]
-        if not events:
-            return
-        yield from (event for event in events if event.kind in ARRANGED)
-        end = start
 
 
 def _is_of(event: Event, identifiers: Collection[str] | None) -> bool:

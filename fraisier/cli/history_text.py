@@ -47,7 +47,8 @@ def _took(row: Row) -> str:
 
 
 def _note(row: Row) -> str:
-    return str(row["message"] or "").partition("\n")[0]
+    because = row.get("because") or [""]
+    return str(row["message"] or because[0]).partition("\n")[0]  # what is still at work has no message yet
 
 
 # --- what people arranged --------------------------------------------------------------------

@@ -52,6 +52,21 @@ EventKind = Literal[
 ]
 
 
+ARRANGED: tuple[EventKind, ...] = (
+    "suspended",
+    "resumed",
+    "pinned",
+    "unpinned",
+    "approved",
+    "emergency",
+    "lifted",
+    "rewind_accepted",
+    "quarantined",
+    "removed",
+)
+"""What people, and faults, have arranged between deployments."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """A deployment about to be attempted: the row of `tb_deployments`.
@@ -307,6 +322,10 @@ class Store(Protocol):
 
     def inventory(self) -> Sequence[InventoryEntry]:
         """Everything made on this server and not removed since, by identifier."""
+        ...
+
+    def arranged(self, since: datetime | None, until: datetime | None) -> Sequence[Event]:
+        """The events of `ARRANGED` of every scope in that time, newest first. Costs what it finds."""
         ...
 
     def events_after(self, pk: int, *, identifier: str | None = None, limit: int = 500) -> Sequence[Event]: ...

@@ -89,7 +89,7 @@ def desire(
 def _bring(target: Target, head: Head, recorded: Recorded, git: Git, interrupt: Interrupt | None) -> bool:
     """Whether the mirror has the head, after a fetch where one is due."""
     try:
-        if git.has(target.remote, head.sha):
+        if git.has(target.remote, head.sha) and not _lacks_signature(target, head, git):
             return True
         if interrupt is None or head.stale is not None or recorded.back_off is not None:
             return False
@@ -107,6 +107,16 @@ def _by_version(head: Head, base: HealthyRevision) -> Lineage:
     if head.sha == base.sha:
         return "same"
     return "rewind" if newer(head.ref, base.ref) is False else "descends"
+
+
+def _lacks_signature(target: Target, head: Head, git: Git) -> bool:
+    """A tag may have been signed after its commit was fetched."""
+    if target.verify is None or target.verify.what == "head":
+        return False
+    try:
+        return git.signature(target.remote, head.ref, head.sha, target.verify).is_good is None
+    except ConfigFault:
+        return False  # told where it is verified
 
 
 def _lineage(target: Target, git: Git, base: str, head: str) -> tuple[Lineage, int | None]:

@@ -35,24 +35,29 @@ class Drifts:
 
     repaired: tuple[Reason, ...] = ()
     reported: tuple[Reason, ...] = ()
+    left_alone: tuple[Drift, ...] = ()
+    """Everything that is not to be repaired."""
+    is_beyond_repair: bool = False
+    """Without its release nothing of a target can be repaired, and this one is not to be made again."""
+
+
+_NONE = Drifts()
 
 
 def drifts(look: ApiLook, goal: Goal) -> Drifts:
     """What the machine has otherwise than the goal was proven healthy with; causes before their effects."""
     policy = look.target.on_drift
     found = [(each, policy.of(each.field)) for each in _found(look, goal)]
-    if is_beyond_repair(look, goal) and any(how == "repair" for _, how in found):
+    if not found:
+        return _NONE  # the usual case
+    left_alone = tuple(drift for drift, how in found if how != "repair")
+    beyond = any(drift.field == "release" for drift in left_alone)
+    if beyond and any(how == "repair" for _, how in found):
         found = [(each, "report" if how == "repair" or each.field == "release" else how) for each, how in found]
     by_policy = {
         wanted: tuple(_reason(look, drift) for drift, how in found if how == wanted) for wanted in ("repair", "report")
     }
-    return Drifts(by_policy["repair"], by_policy["report"])
-
-
-def is_beyond_repair(look: ApiLook, goal: Goal) -> bool:
-    """Without its release nothing of a target can be repaired, and this one is not to be made again."""
-    missing = any(each.field == "release" for each in _found(look, goal))
-    return missing and look.target.on_drift.of("release") != "repair"
+    return Drifts(by_policy["repair"], by_policy["report"], left_alone, beyond)
 
 
 def without_excluded_files(observed: Observed, on_drift: OnDrift) -> Observed:
@@ -74,12 +79,10 @@ def spoilt_release(inspection: Inspection | Unknown | None, on_drift: OnDrift, *
     return inspection.release if policy == "repair" or (policy == "report" and forced) else None
 
 
-def masked(look: ApiLook, goal: Goal) -> ApiLook:
+def masked(look: ApiLook, goal: Goal, found: Drifts) -> ApiLook:
     """The look as if everything that is not to be repaired were as it was left."""
-    policy = look.target.on_drift
-    for drift in _found(look, goal):
-        if policy.of(drift.field) != "repair":
-            look = _MASKS[drift.field](look, goal)
+    for drift in found.left_alone:
+        look = _MASKS[drift.field](look, goal)
     return look
 
 

@@ -20,7 +20,7 @@ from ..model.state import (
     Unknown,
 )
 from ..steps.stop import Stop
-from .api_drift import Drifts, drifts, is_beyond_repair, masked, spoilt_release, without_excluded_files
+from .api_drift import Drifts, drifts, masked, spoilt_release, without_excluded_files
 from .api_holds import hold_of, no_revision, reported, staleness
 from .api_look import ApiLook, is_proven, return_goal, runs_other_code, runtime_of
 from .api_reasons import on_failure, stopped_by, why_again, why_new, why_returning, why_waiting
@@ -109,7 +109,7 @@ def _toward(look: ApiLook, goal: Goal, hold: Hold | None = None) -> Action:
 def _repair(look: ApiLook, goal: Goal, hold: Hold | None = None) -> Action | None:
     """What was proven healthy already is kept as it was; None when it is."""
     found = drifts(look, goal)
-    steps = () if is_beyond_repair(look, goal) else steps_toward(masked(look, goal), goal)
+    steps = () if found.is_beyond_repair else steps_toward(masked(look, goal, found), goal)
     if not steps:
         return _only_reported(look, goal, found, hold)
     reasons = (*(found.repaired or (why_again(look, goal),)), *found.reported)

@@ -34,7 +34,8 @@ def steps_toward(look: ApiLook, goal: Goal) -> tuple[Step, ...]:
     again = is_tried_again(look, goal)
     restart = links or not stamped or units or not alive or look.recorded.forced or (again and not _answers(look))
     configure, share = restart or not look.service.enabled, _unshared(look, goal)
-    if not (configure or share or again) and has_release and is_proven(look, goal):
+    is_settled = not (configure or share or again or _is_in_a_gate(look, goal))
+    if is_settled and has_release and is_proven(look, goal):
         return ()
     steps: list[Step] = [] if has_release else _make_release(look, goal)
     if share:
@@ -56,6 +57,12 @@ def is_tried_again(look: ApiLook, goal: Goal) -> bool:
     back_off = look.recorded.back_off
     failed = back_off is not None and (back_off.sha, back_off.config_digest) == (goal.sha, look.target.config_digest)
     return failed and is_proven(look, goal)
+
+
+def _is_in_a_gate(look: ApiLook, goal: Goal) -> bool:
+    """A repair was cut off before its gate had decided: what runs is still to be proven."""
+    gate = look.recorded.gate
+    return gate is not None and (gate.release, gate.runtime_digest) == (goal.release, goal.runtime_digest)
 
 
 def _answers(look: ApiLook) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any, get_args
 
-from ..model.records import Event, EventKind
+from ..model.records import ARRANGED, Event, EventKind
 from .history import deployment_pk
-from .values import from_json, parse_moment
+from .values import from_json, moment, parse_moment
 from .views import Rows, data, names
 
 _KINDS = {kind: kind for kind in get_args(EventKind)}
@@ -50,6 +51,19 @@ def events_after(connection: sqlite3.Connection, pk: int, identifier: str | None
     if identifier is None:
         return [_event(row) for row in connection.execute(EVENTS_OF_ALL, (pk, limit))]
     return [_event(row) for row in connection.execute(EVENTS_OF_ONE, (pk, identifier, limit))]
+
+
+_ARRANGED = (
+    _EVENT
+    + f"WHERE e.kind IN ({', '.join(repr(kind) for kind in ARRANGED)}) AND e.at >= ? AND e.at <= ?"
+    + " ORDER BY e.at DESC, e.pk_deployment_event DESC"
+)
+"""The list of kinds is the one of the index `tb_deployment_events_arranged`, which is used for that."""
+
+
+def arranged(connection: sqlite3.Connection, since: datetime | None, until: datetime | None) -> list[Event]:
+    bounds = (moment(since) if since else "", moment(until) if until else "~")
+    return [_event(row) for row in connection.execute(_ARRANGED, bounds)]
 
 
 def _event(row: sqlite3.Row) -> Event:

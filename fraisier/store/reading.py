@@ -102,6 +102,10 @@ class Reading:
 
     # -- the journal
 
+    def arranged(self, since: datetime | None, until: datetime | None) -> Sequence[Event]:
+        with self._readers.lend() as lent:
+            return queries.arranged(lent.connection, since, until)
+
     def events_after(self, pk: int, *, identifier: str | None = None, limit: int = 500) -> Sequence[Event]:
         with self._readers.lend() as lent:
             return queries.events_after(lent.connection, pk, identifier, limit)

@@ -32,6 +32,10 @@ DROP TABLE tv_heads_of_branches;
 -- when it says the same `NOT IN`.
 CREATE INDEX tb_deployment_events_by_kind ON tb_deployment_events (identifier, kind, at)
     WHERE kind NOT IN ('step_started', 'step_finished', 'step_failed', 'note', 'request_taken', 'request_answered');
+-- What people arranged, among everything else (ARRANGED of fraisier/model/records.py).
+CREATE INDEX tb_deployment_events_arranged ON tb_deployment_events (at, pk_deployment_event)
+    WHERE kind IN ('suspended', 'resumed', 'pinned', 'unpinned', 'approved', 'emergency', 'lifted', 'rewind_accepted',
+        'quarantined', 'removed');
 -- A service is stopped by the step of that name and by nothing else.
 CREATE INDEX tb_deployment_events_stopped ON tb_deployment_events (identifier, at)
     WHERE kind = 'step_finished' AND step = 'stop';
@@ -265,12 +269,24 @@ BEGIN
 
     INSERT INTO tv_repairs (fk_deployment_event, identifier, at)
     SELECT NEW.pk_deployment_event, NEW.identifier, NEW.at FROM tb_deployments
-    WHERE pk_deployment = NEW.fk_deployment AND action = 'repair';
+    WHERE pk_deployment = NEW.fk_deployment AND action = 'repair'
+        AND json_extract(plan, '$.reasons[0].field') IS NOT NULL;  -- of drift, and not of what we stopped ourselves
 
     -- REPAIRS_KEPT of fraisier/model/state.py
     DELETE FROM tv_repairs WHERE identifier = NEW.identifier AND fk_deployment_event <= (
         SELECT fk_deployment_event FROM tv_repairs WHERE identifier = NEW.identifier
         ORDER BY fk_deployment_event DESC LIMIT 1 OFFSET 100);
+END;
+
+-- An interrupted attempt leaves its gate and the wish for force to the attempt that goes on; what a person
+-- cancelled goes on with nothing.
+DROP TRIGGER project_settled;
+CREATE TRIGGER project_settled INSTEAD OF INSERT ON projector
+WHEN NEW.kind = 'attempt_closed' AND (
+    json_extract(NEW.data, '$.outcome') <> 'interrupted' OR json_extract(NEW.data, '$.error_code') = 'cancelled')
+BEGIN
+    DELETE FROM tv_gates WHERE identifier = NEW.identifier;
+    DELETE FROM tv_forced WHERE identifier = NEW.identifier;
 END;
 
 CREATE TRIGGER project_repairs_lifted INSTEAD OF INSERT ON projector WHEN NEW.kind = 'lifted'
@@ -425,6 +441,9 @@ SELECT
         'outcome', nullif(status, 'running'),
         'error_code', error_code,
         'message', message,
+        'because', (
+            SELECT json_group_array(json_extract(r.value, '$.message'))
+            FROM tb_deployments d, json_each(d.plan, '$.reasons') r WHERE d.pk_deployment = tv_deployments.pk_deployment),
         'retried', json(iif(retried, 'true', 'false')),
         'attempts', attempts,
         'started_at', started_at,

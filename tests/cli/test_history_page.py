@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from fraisier.cli import history_page
 from fraisier.cli.history_page import Page, read_page
 from fraisier.model.records import HistoryFilter
 from fraisier.model.selection import Branch
@@ -76,13 +75,6 @@ def test_what_was_arranged_for_a_wider_scope_belongs_to_each_target_in_it(past: 
     deploy(past, A, 700, OTHER)
 
     assert words(page(past, [str(OTHER)])) == ["deploy", "resumed", "suspended"]
-
-
-def test_events_are_found_however_much_of_the_journal_lies_between(past: SqliteStore, monkeypatch: pytest.MonkeyPatch):
-    everything = words(page(past))
-    monkeypatch.setattr(history_page, "CHUNK", 3)
-
-    assert words(page(past)) == everything
 
 
 def test_the_last_page_says_that_it_is_the_last(past: SqliteStore):

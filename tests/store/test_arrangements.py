@@ -11,8 +11,8 @@ import pytest
 
 from fraisier.model.names import Scope, TargetId
 from fraisier.model.selection import Branch, TagRange
-from fraisier.model.state import REPAIRS_KEPT, Approval, Override, Recorded
-from fraisier.store import SqliteStore
+from fraisier.model.state import REPAIRS_KEPT, Approval, OpenGate, Override, Recorded
+from fraisier.store import SqliteStore, queries
 from tests.support.stores import (
     API,
     OTHER,
@@ -33,6 +33,7 @@ from tests.support.stores import (
     repair,
     status,
     suspension,
+    wish,
 )
 
 SHOP = TargetId("shop", "production")
@@ -410,3 +411,37 @@ def test_no_arrangement_is_made_without_its_line_in_the_log(store: SqliteStore, 
 
     for kind in ("suspended", "resumed", "pinned", "unpinned", "approved", "emergency", "inventoried"):
         assert counted[kind] == 1
+
+
+def test_stopping_a_service_for_a_person_is_no_repair_of_drift(store: SqliteStore) -> None:
+    stopped = {"steps": [], "reasons": [{"code": "stopped_by_person", "message": "ann stopped it"}]}
+    attempt = store.open_attempt(wish(action="repair", plan=stopped), at=at(0), deadline_at=at(60))
+
+    store.close_attempt(attempt, closing("converged", 1))
+
+    assert store.recorded(API).repairs == ()
+
+
+def test_what_was_cancelled_is_not_gone_on_with(store: SqliteStore) -> None:
+    store.force(API, "ann", at(0))
+    attempt = store.open_attempt(wish(), at=at(1), deadline_at=at(60))
+    store.gate_opened(attempt, OpenGate("r", "r1", at(30)), at(2))
+
+    store.close_attempt(attempt, closing("interrupted", 3, error_code="cancelled"))
+
+    assert not store.recorded(API).forced
+    assert store.recorded(API).gate is None
+
+
+def test_what_was_arranged_is_read_by_time_and_costs_what_it_finds(store: SqliteStore) -> None:
+    for number in range(20):
+        deploy(store, f"{number:040x}", number * 10)
+    store.suspend(suspension(seconds=25))
+    store.resume(Scope.of(API), "ann", at(55))
+
+    assert [event.kind for event in store.arranged(None, None)] == ["resumed", "suspended"]
+    assert [event.kind for event in store.arranged(at(30), None)] == ["resumed"]
+    assert [event.kind for event in store.arranged(None, at(30))] == ["suspended"]
+    with closed(sqlite3.connect(store.path)) as connection:
+        steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {queries._ARRANGED}", ("", "~"))]
+    assert "tb_deployment_events_arranged" in steps[0]

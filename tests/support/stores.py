@@ -40,9 +40,17 @@ def wish(target: TargetId = API, sha: str | None = A, **changes: Any) -> Wish:
         "config_digest": "c1",
         "trigger": "poll",
         "requested_by": "daemon",
-        "plan": {"steps": []},
     }
-    return Wish(**values | changes)
+    values |= changes
+    return Wish(**{"plan": {"steps": [], "reasons": [_why(values["action"])]}, **values})
+
+
+def _why(action: str) -> dict[str, str]:
+    """A repair is of drift, unless a test says otherwise."""
+    if action != "repair":
+        return {"code": "head_moved", "message": "branch main moved"}
+    found = {"field": "service", "desired": "running", "observed": "failed"}
+    return {"code": "drift_service", "message": "drift: desired running, observed failed", **found}
 
 
 def healthy(sha: str = A, seconds: float = 0, **changes: Any) -> HealthyRevision:

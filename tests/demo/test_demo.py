@@ -39,7 +39,7 @@ MILESTONES = (
     "server $ fraisier status",
     "in sync",
     "server $ fraisier history",
-    "drift: desired running, observed failed (killed by SIGKILL)",
+    "desired running, observed failed (killed by SIGKILL)",
     "fraisier init",
 )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import stat
 from collections.abc import Iterator
@@ -464,15 +463,15 @@ def test_a_secret_key_is_refused(git: GitRemotes, origin: Origin, gnupg: Gnupg, 
     assert "secret key" in str(caught.value)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_named(git: GitRemotes, origin: Origin, ann: SshKey, signers: Path) -> None:
+def test_a_file_that_cannot_be_read_is_named(git: GitRemotes, origin: Origin, ann: SshKey, signers: Path) -> None:
     origin.commit(sign=ann.sign)
-    signers.chmod(0)
+    signers.unlink()
+    signers.mkdir()  # a mode would not keep root out
 
     with pytest.raises(ConfigFault) as caught:
         fetched(git, origin, ssh(signers))
 
-    assert "may not be read" in str(caught.value)
+    assert str(signers) in str(caught.value)
 
 
 @needs_gpg

@@ -12,12 +12,10 @@ from fraisier.model.records import STATS_WINDOWS
 from fraisier.store import SqliteStore
 from tests.support.stores import API, OTHER, T0, A, B, at, closing, deploy, healthy, open_attempt, remove
 
-NOW = datetime.now(UTC)
-
 
 def ago(**much: float) -> float:
     """In the seconds that the helpers count from their own beginning of time."""
-    return (NOW - timedelta(**much) - T0).total_seconds()
+    return (datetime.now(UTC) - timedelta(**much) - T0).total_seconds()
 
 
 def of(store: SqliteStore, window: str = "all", target: Any = API) -> Any:
@@ -126,7 +124,7 @@ def test_the_last_day_is_counted_to_the_moment(store: SqliteStore) -> None:
     row = of(store, "24h")
 
     assert (row["deployments"], row["converged"], row["longest_duration_s"]) == (1, 1, 10)
-    assert abs(datetime.fromisoformat(row["since"]) - (NOW - timedelta(days=1))) < timedelta(minutes=1)
+    assert abs(datetime.fromisoformat(row["since"]) - (datetime.now(UTC) - timedelta(days=1))) < timedelta(minutes=1)
 
 
 def test_longer_windows_count_whole_days(store: SqliteStore) -> None:
@@ -149,7 +147,7 @@ def test_frequency_is_over_the_days_that_the_target_was_there(store: SqliteStore
     deploy(store, A, ago(days=900), OTHER)
     deploy(store, B, ago(days=3), OTHER)
 
-    days = (datetime.now(UTC) - (NOW - timedelta(hours=80))) / timedelta(days=1)
+    days = timedelta(hours=80) / timedelta(days=1)
     assert of(store, "30d")["deployments_per_day"] == pytest.approx(4 / days, rel=0.001)
     assert of(store, "all")["deployments_per_day"] == pytest.approx(4 / days, rel=0.001)
     assert 1 / 31 <= of(store, "30d", OTHER)["deployments_per_day"] <= 1 / 30

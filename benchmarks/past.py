@@ -49,8 +49,8 @@ def measure(effort: Effort) -> Row:
         "The past",
         figures,
         f"`benchmarks/fill_store.py` fills stores of {fill_store.TARGETS} targets by way of the real triggers, over "
-        f"{fill_store.SPAN.days} days until now. Statistics of a window add up its days: more of them have something in "
-        "the longer past.",
+        f"{fill_store.SPAN.days} days until now. Statistics of a window add up its days: more of them have "
+        "something in the longer past.",
     )
 
 

@@ -86,7 +86,9 @@ def pin(options: Options, what: tuple[str, ...], reason: str) -> None:
     chosen = _resolved(assembly, target, revision)
     if isinstance(chosen, Branch):
         raise click.UsageError(f"{revision} is a branch, which moves; to follow it for a while: fraisier try")
-    payload = {"kind": chosen.kind, "value": _value(chosen), "reason": reason}
+    sha = assembly.host.git.heads(target.remote, [chosen])[chosen].sha  # a tag may be moved; a pin is not
+    why = ": ".join(part for part in (str(chosen) if chosen.kind == "tag" else "", reason) if part)
+    payload = {"kind": "revision", "value": sha, "reason": why}
     sys.exit(ask_for(options, assembly, "pin", target.id, payload))
 
 
@@ -170,7 +172,7 @@ def _scoped(options: Options, fraise: str | None, environment: str | None, every
     assembly = assemble(config=options.config, state=options.state, mode="write")
     if fraise is None:
         return assembly, Scope()
-    known = (*assembly.config.targets, *assembly.loaded.held)
+    known = {*assembly.config.targets, *assembly.loaded.held, *(entry.id for entry in assembly.store.inventory())}
     chosen = select(known, fraise, environment)
     is_fraise = environment is None and "/" not in fraise
     return assembly, Scope(chosen[0].fraise) if is_fraise else Scope.of(chosen[0])
@@ -197,8 +199,8 @@ def _ends(assembly: Assembly, lasting: str | None, until: str | None) -> datetim
     if until is None:
         return None
     ends = instant(until, "--until")
-    if ends <= now:
-        raise click.UsageError(f"--until: {until} is in the past")
+    if not now < ends < now + timedelta(days=3650):
+        raise click.UsageError(f"--until: {until} is in the past, or more than ten years away")
     return ends
 
 
@@ -208,7 +210,10 @@ def instant(text: str, option: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise click.UsageError(f"{option}: {text!r} is no moment; such as 2026-11-30T09:00+01:00") from None
-    return moment.astimezone()
+    try:
+        return moment.astimezone()
+    except OverflowError:
+        raise click.UsageError(f"{option}: {text} is too far away") from None
 
 
 def _duration(text: str, option: str) -> timedelta:

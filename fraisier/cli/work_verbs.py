@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .asking import asks, one_target, yes_option
 from .options import Options, pass_options
+
+if TYPE_CHECKING:
+    from ..model.config import Target
 
 
 @click.command()
@@ -33,7 +36,7 @@ def deploy(
         payload["allow_rewind"] = _full_sha(allow_rewind)
     assembly, target = opened(options, fraise, environment)
     if emergency is not None:
-        payload |= {"emergency": emergency, "sha": present_head(assembly, target)}
+        payload |= {"emergency": emergency, "sha": _known(present_head(assembly, target), target)}
     sys.exit(ask_for(options, assembly, "deploy", target.id, payload))
 
 
@@ -86,6 +89,18 @@ def rollback(options: Options, fraise: str, environment: str | None, to: str | N
     out.print(f"[name]{target.id}[/]: back to [sha]{short(str(payload['to']))}[/]; {left} into quarantine")
     asks("Roll back?", yes)
     sys.exit(ask_for(options, assembly, "rollback", target.id, payload))
+
+
+def _known(sha: str | None, target: Target) -> str:
+    from ..model.errors import Refused
+
+    if sha is None:
+        raise Refused(
+            f"the head of {target.id} is not known, so nothing can be let through",
+            code="unknown_head",
+            hint="mend the remote first: fraisier plan",
+        )
+    return sha
 
 
 def _full_sha(text: str) -> str:

@@ -24,7 +24,7 @@ from ..model.config import Config, Target
 from ..model.errors import ConfigFault, FraisierError, Refused, StoreError
 from ..model.names import TargetId, short
 from ..model.records import Request
-from ..model.state import Head, Inspection, ProbeResult, Unknown
+from ..model.state import Head, Inspection, ProbeResult, Suspension, Unknown
 from ..reconcile.cycle import Cycled, Reconciler, Removed, close_interrupted
 from ..reconcile.look import Eyes
 from ..reconcile.loop import Loop, Session
@@ -191,7 +191,7 @@ class Daemon:
         assembly = self.assembly
         crashes, now = CrashNotes(assembly.paths.crashes), assembly.host.clock.now()
         suspension = safe_mode(crashes, self.config.server.crash_limit, now)
-        if suspension is None or any(each.scope.is_everything for each in assembly.store.suspensions()):
+        if suspension is None or any(_holds_everything(each) for each in assembly.store.suspensions()):
             return
         assembly.store.suspend(suspension)
         log.error("safe_mode", reason=suspension.reason, hint="find out why, then: fraisier resume --all")
@@ -256,7 +256,12 @@ class Daemon:
         """A person's request is answered from what the remote says now. Everything else goes by the survey, so
         that one `ls-remote` serves all targets of a remote, and a remote that hangs delays no repair.
         """
-        return wake.trigger in ("request", "webhook") or self.answers.of(target) is None
+        if wake.trigger in ("request", "webhook"):
+            return True
+        try:
+            return self.answers.of(target) is None
+        except StoreError:
+            return False  # the cycle meets it, where it is told
 
     async def _ask(self, target: Target) -> None:
         try:
@@ -404,6 +409,11 @@ class Daemon:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self.exits.close()
         await asyncio.to_thread(self.assembly.store.close)
+
+
+def _holds_everything(suspension: Suspension) -> bool:
+    """Until somebody resumes it: one that ends by itself is not enough for a safe mode."""
+    return suspension.scope.is_everything and suspension.until is None
 
 
 def run_daemon(assembly: Assembly) -> int:

@@ -37,7 +37,12 @@ class Desk:
         left = [request for request in self.store.taken_requests() if request.id not in self._in_hand]
         new = [request for request in self.store.pending_requests() if _is_of(request, only)]
         taken = [request for request in new if self.store.take_request(request.id, self.clock.now())]
-        asked = [request for request in (*left, *taken) if _is_of(request, only) and self._apply(request)]
+        known = {request.id for request in left}
+        asked = [
+            request
+            for request in (*left, *taken)
+            if _is_of(request, only) and self._apply(request, again=request.id in known)
+        ]
         return list(dict.fromkeys(target for request in asked for target in self._concerned(request)))
 
     def next_of(self, target: TargetId) -> tuple[Request, ...]:
@@ -54,8 +59,8 @@ class Desk:
     def answer(self, requests: tuple[Request, ...], cycled: Cycled | Removed | None) -> None:
         """`cycled` None: it failed for a reason of its own, which was reported."""
         lost: tuple[RequestState, str] = ("failed", "it ended before it was done; see the log, and: fraisier history")
-        state, message = answer_of(cycled) if cycled is not None else lost
         for request in requests:
+            state, message = answer_of(cycled, request.kind) if cycled is not None else lost
             self._answer(request, state, message)
 
     def decline(self, targets: Collection[TargetId], why: str) -> None:
@@ -69,13 +74,15 @@ class Desk:
 
     def _answer(self, request: Request, state: RequestState, message: str) -> None:
         """What cannot be written is in nobody's hands any more, and is taken up again."""
-        self._in_hand.discard(request.id)
-        self.store.answer_request(request.id, state, message, self.clock.now())
+        try:
+            self.store.answer_request(request.id, state, message, self.clock.now())
+        finally:
+            self._in_hand.discard(request.id)  # after it: else somebody who looks just now takes it up again
 
-    def _apply(self, request: Request) -> bool:
+    def _apply(self, request: Request, *, again: bool) -> bool:
         """Whether there is something to be looked at for it."""
         try:
-            apply_request(self.store, self.config(), request, self.clock.now())
+            apply_request(self.store, self.config(), request, self.clock.now(), again=again)
         except Refused as error:
             self._answer(request, "refused", f"{error}\n{error.hint}".strip())
             return False

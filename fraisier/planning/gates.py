@@ -71,7 +71,7 @@ def _backing_off(action: Action, around: Circumstances) -> Iterable[Hold]:
     back_off = around.recorded.back_off
     if back_off is None or not _lasts(back_off, around.now):
         return
-    if (action.to_revision, action.config_digest) != (back_off.sha, back_off.config_digest):
+    if (action.to_revision or "", action.config_digest) != (back_off.sha, back_off.config_digest):
         return
     tries = "1 try" if back_off.failures == 1 else f"{back_off.failures} tries"
     yield Hold(

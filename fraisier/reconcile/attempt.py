@@ -165,7 +165,7 @@ class Execution:
         """Back to the last healthy revision: the same planner, the same steps, the same journal (law 10)."""
         action, recorded = self.replan()
         failed = Closing("failed", str(error), self._now(), error.code)
-        if not action.is_runnable:
+        if not action.is_runnable or action.action not in ("roll_back", "repair"):
             return failed
         self._note(action.reasons[0].message)
         again = self.run_return(action, recorded)

@@ -127,7 +127,7 @@ class Reconciler:
         self.store.save_status([replace(seen.status, health="progressing")], now)
 
         def replan() -> tuple[Action, Recorded]:
-            again = eyes.look(target, heads, afresh=True)
+            again = eyes.look(target, heads, afresh=True, gated=False)
             return again.action, again.recorded
 
         execution = self._execution(attempt, target.timeout, interrupt, replan, target.remote)
@@ -183,7 +183,9 @@ class Reconciler:
 def _moved(seen: Look, request: Request | None) -> tuple[str, ...]:
     """For a request to carry out a saved plan: what is not any more as it was then."""
     saved = request.payload.get("basis") if request is not None else None
-    return moved(saved, seen.shown.basis) if isinstance(saved, Mapping) else ()
+    if not isinstance(saved, Mapping):
+        return ()
+    return moved({str(name): str(value) for name, value in saved.items()}, seen.shown.basis)
 
 
 def close_interrupted(store: Store, host: Host, only: TargetId | None = None) -> int:

@@ -37,7 +37,7 @@ def read_heads(git: Git, remote: str, selections: Collection[Selection], now: da
     asked = frozenset(selections)
     try:
         return Heads(git.heads(remote, asked), now, asked)
-    except Transient as error:
+    except (Transient, ConfigFault) as error:
         return Heads(Unknown(error.code, str(error), now, error.hint), now, asked)
 
 

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from ..config.problems import Wrong
+from ..config.values import parse_branch
 from ..model.config import Config
 from ..model.errors import Refused
-from ..model.names import TargetId, short
+from ..model.names import SHA, TargetId, short
+from ..model.plan import Action
 from ..model.records import Request, RequestKind, RequestState, Store
 from ..model.selection import Branch, Exact, Selection, TagRange
 from ..model.state import Approval, Emergency, Override, Quarantine, Recorded, Suspension
+from ..model.versions import check_range
 from .cycle import Cycled, Removed
 
 
@@ -53,7 +57,7 @@ def _deploy(asked: Asked) -> None:
     if payload.get("force"):
         asked.store.force(target, asked.by, asked.at)
     if payload.get("emergency"):
-        reason, sha = str(payload["emergency"]), str(payload["sha"])
+        reason, sha = str(payload["emergency"]), _sha(payload.get("sha"))
         asked.store.allow_emergency(target, Emergency(sha, reason, asked.by, asked.at))
 
 
@@ -64,7 +68,7 @@ def _retry(asked: Asked) -> None:
 def _rollback(asked: Asked) -> None:
     """Quarantines, in the person's name, everything newer than the revision to return to."""
     target = asked.config.targets[asked.target]
-    for sha in asked.payload["leave"]:
+    for sha in list(asked.payload["leave"]):
         message = f"rolled back by {asked.by} to {short(str(asked.payload['to']))}"
         asked.store.quarantine(target.id, Quarantine(str(sha), target.config_digest, "person", message, asked.at))
 
@@ -137,12 +141,27 @@ _KINDS: Mapping[RequestKind, Kind] = {
 }
 
 
-def apply_request(store: Store, config: Config, request: Request, at: datetime) -> None:
+_ENDED = frozenset({"not_suspended", "not_pinned"})
+"""Codes of what cannot be ended because it has ended."""
+
+
+def apply_request(store: Store, config: Config, request: Request, at: datetime, *, again: bool = False) -> None:
     """Makes the standing facts true that the request stands for; the cycle that follows acts on them.
 
-    Raises `Refused`, having changed nothing, for what cannot be done as asked.
+    Raises `Refused`, having changed nothing, for what cannot be done as asked, and for a row that is no
+    request. `again`: it was taken before by somebody who ended before the answer.
     """
-    _KINDS[request.kind].apply(Asked(store, config, request, at))
+    try:
+        _KINDS[request.kind].apply(Asked(store, config, request, at))
+    except Refused as error:
+        if not (again and error.code in _ENDED):
+            raise
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise Refused(
+            f"the request cannot be understood: {type(error).__name__}: {error}",
+            code="bad_request",
+            hint="ask by the command of this version",
+        ) from error
 
 
 def is_answered_at_once(request: Request) -> bool:
@@ -161,10 +180,35 @@ def answer_at_once(request: Request) -> str:
 
 def selection_from(kind: str, value: str) -> Selection:
     """Of the payload of a request. Raises `Refused` for a kind that is none."""
-    makers: Mapping[str, Callable[[str], Selection]] = {"branch": Branch, "tag": TagRange, "revision": Exact}
+    makers: Mapping[str, Callable[[str], Selection]] = {"branch": _branch, "tag": _tag, "revision": _exact}
     if kind not in makers:
         raise Refused(f"{kind!r} selects nothing", code="bad_request", hint="branch, tag or revision")
     return makers[kind](value)
+
+
+def _branch(name: str) -> Selection:
+    try:
+        return Branch(parse_branch(name))
+    except Wrong as wrong:
+        raise Refused(f"{name!r} {wrong.message}", code="bad_request", hint=wrong.hint) from wrong
+
+
+def _tag(text: str) -> Selection:
+    try:
+        check_range(text)
+    except ValueError as error:
+        raise Refused(str(error), code="bad_request", hint="name a tag that is a version") from error
+    return TagRange(text)
+
+
+def _exact(sha: str) -> Selection:
+    return Exact(_sha(sha))
+
+
+def _sha(text: object) -> str:
+    if not isinstance(text, str) or not SHA.fullmatch(text):
+        raise Refused(f"{text!r} is not the full SHA of a commit", code="bad_request", hint="name a commit in full")
+    return text
 
 
 def _insist_on_a_target(asked: Asked) -> None:
@@ -211,17 +255,21 @@ def rollback_payload(recorded: Recorded, present: str | None, to: str | None) ->
     return {"to": chosen, "leave": leave}
 
 
-def answer_of(cycled: Cycled | Removed) -> tuple[RequestState, str]:
-    """What the person is told when the cycle they asked for has ended."""
+def answer_of(cycled: Cycled | Removed, kind: RequestKind) -> tuple[RequestState, str]:
+    """What the person is told when the cycle that their request of this kind asked for has ended."""
     if isinstance(cycled, Cycled) and cycled.moved:
         return "refused", f"the plan is stale: {'; '.join(cycled.moved)}\nmake another one: fraisier plan --out FILE"
     if cycled.outcome == "converged":
         return "done", _done(cycled)
     if cycled.outcome is not None:
         return "failed", cycled.message
-    action = cycled.seen.action if isinstance(cycled, Cycled) else cycled.action
-    if action.held_by:
-        return "held", f"{action.held_by[0].message}\nto go on: {action.held_by[0].to_go_on}"
+    return _nothing_done(cycled.seen.action if isinstance(cycled, Cycled) else cycled.action, kind)
+
+
+def _nothing_done(action: Action, kind: RequestKind) -> tuple[RequestState, str]:
+    holds = action.held_by or (action.notes if action.sync == "held" and kind != "suspend" else ())  # or it is stopped
+    if holds:
+        return "held", f"{holds[0].message}\nto go on: {holds[0].to_go_on}"
     if action.incomplete:
         return "failed", action.incomplete[0].message
     return "done", "already in sync" if action.sync == "in_sync" else action.reasons[0].message

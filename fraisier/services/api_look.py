@@ -51,7 +51,9 @@ class ApiLook:
         return mark.sha if mark else None
 
     def goal(self, ref: str, sha: str, runtime_digest: str | None = None) -> Goal:
-        target, chosen = self.target, self.recorded.override is not None
+        target = self.target
+        before = any(proven.sha == sha and not proven.is_chosen for proven in self.recorded.healthy)
+        chosen = self.recorded.override is not None and not before  # what served anyway is nobody's choice
         name = self.release_name(sha, target.build_digest)
         return Goal(ref, sha, name, target.build_digest, runtime_digest or target.runtime_digest, chosen)
 
@@ -86,7 +88,11 @@ def inspected(look: ApiLook) -> Inspection | None:
 
 
 def is_proven(look: ApiLook, goal: Goal) -> bool:
-    return bool(look.recorded.healthy) and goal.is_what_was(look.recorded.healthy[0])
+    """What was proven under a pin or a trial is proven once more when it is what is declared: from then on
+    the next head has to descend from it.
+    """
+    newest = look.recorded.healthy[0] if look.recorded.healthy else None
+    return newest is not None and goal.is_what_was(newest) and (goal.is_chosen or not newest.is_chosen)
 
 
 def runs_other_code(look: ApiLook, goal: Goal) -> bool:

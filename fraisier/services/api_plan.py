@@ -24,7 +24,7 @@ from .api_drift import Drifts, drifts, masked, spoilt_release, without_excluded_
 from .api_holds import hold_of, no_revision, reported, staleness
 from .api_look import ApiLook, is_proven, return_goal, runs_other_code, runtime_of
 from .api_reasons import on_failure, stopped_by, why_again, why_new, why_returning, why_waiting
-from .api_steps import prune, remove_spoilt, steps_toward, with_checks
+from .api_steps import prune, steps_toward, with_checks
 
 
 def plan(target: ApiTarget, desired: Desired, observed: Observed, recorded: Recorded) -> Action:
@@ -115,8 +115,16 @@ def _repair(look: ApiLook, goal: Goal, hold: Hold | None = None) -> Action | Non
     reasons = (*(found.repaired or (why_again(look, goal),)), *found.reported)
     sync: Sync = "drifted" if hold is None else "held"
     then = "tried again, a little later each time" if hold is None else ""
-    action = _action(look, goal, "repair", sync, reasons, (*steps, *remove_spoilt(look)), then, hold)
-    return replace(action, notes=reported(look.target, found.reported))
+    action = _action(look, goal, "repair", sync, reasons, steps, then, hold)
+    return _unproven(look, replace(action, notes=reported(look.target, found.reported)))
+
+
+def _unproven(look: ApiLook, action: Action) -> Action:
+    """A service that is down and is to be left so cannot be proven healthy by what else is repaired."""
+    kinds = {step.kind for step in action.steps}
+    if look.service.run in ("running", "starting") or "restart" in kinds:
+        return action
+    return replace(action, steps=tuple(step for step in action.steps if step.kind != "health"), proves=None)
 
 
 def _only_reported(look: ApiLook, goal: Goal, found: Drifts, hold: Hold | None) -> Action | None:

@@ -28,6 +28,11 @@ def why_new(look: ApiLook, goal: Goal) -> tuple[ActionKind, Reason]:
         and (stamp.release, stamp.runtime_digest) != (goal.release, goal.runtime_digest)
     ):
         return "reconfigure", Reason(ReasonCode.CONFIG_CHANGED, _what_changed(look, goal))
+    healthy = look.recorded.healthy
+    if healthy and healthy[0].is_chosen and goal.is_what_was(healthy[0]):
+        return "deploy", Reason(
+            ReasonCode.UNPINNED, f"the pin or trial has ended, and {short(goal.sha)} is what is declared"
+        )
     return "deploy", Reason(ReasonCode.UNFINISHED, f"{short(goal.sha)} is not proven healthy yet")
 
 

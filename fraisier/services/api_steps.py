@@ -142,11 +142,6 @@ def prune(look: ApiLook, goal: Goal) -> tuple[Step, ...]:
     return (PruneReleases(look.target.app_path, old, old_runtimes),) if old else ()
 
 
-def remove_spoilt(look: ApiLook) -> tuple[Step, ...]:
-    """After a repair has made the release anew, and nothing runs from the old one any more."""
-    return () if look.spoilt is None else (PruneReleases(look.target.app_path, (look.spoilt,), ()),)
-
-
 def with_checks(look: ApiLook, goal: Goal, steps: tuple[Step, ...]) -> tuple[Step, ...]:
     """While nobody knows how the head relates to what is healthy, or who signed it, the fetch finds out
     before anything advances (law 13).

@@ -242,10 +242,13 @@ BEGIN
         ref = excluded.ref, release = excluded.release, is_chosen = excluded.is_chosen, at = excluded.at,
         fk_deployment_event = excluded.fk_deployment_event;
 
-    -- HEALTHY_KEPT of fraisier/model/state.py
+    -- HEALTHY_KEPT of fraisier/model/state.py; and, however long a trial lasts, what the next head of the branch
+    -- has to descend from.
     DELETE FROM tv_healthy WHERE identifier = NEW.identifier AND fk_deployment_event <= (
         SELECT fk_deployment_event FROM tv_healthy WHERE identifier = NEW.identifier
-        ORDER BY fk_deployment_event DESC LIMIT 1 OFFSET 20);
+        ORDER BY fk_deployment_event DESC LIMIT 1 OFFSET 20)
+    AND fk_deployment_event <> ifnull((
+        SELECT max(fk_deployment_event) FROM tv_healthy WHERE identifier = NEW.identifier AND is_chosen = 0), 0);
 
     -- A second push that rewinds to the same commit is asked about again.
     DELETE FROM tv_rewinds WHERE identifier = NEW.identifier;

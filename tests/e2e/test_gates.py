@@ -252,3 +252,32 @@ def test_a_command_at_work_without_a_daemon_can_be_cancelled(world: World):
 
     assert working.wait(20) == 1
     assert world.is_quarantined(bad)
+
+
+def test_a_pin_to_a_tag_stays_where_the_tag_was(world: World):
+    origin = world.origin()
+    first = origin.head()
+    origin.git("tag", "v1.0.0")
+    world.fraise()
+    world.start_daemon()
+    world.converges(first)
+    second = world.push(origin)
+    world.converges(second)
+
+    world.run("pin", "shop", "v1.0.0")
+    origin.git("tag", "--force", "v1.0.0", second)
+    world.run("deploy", "shop")
+
+    assert world.served() == first
+    assert world.row()["override"]["reason"] == "v1.0.0"
+
+
+def test_a_stopped_target_is_held_for_who_wants_it_deployed(world: World):
+    origin, _ = _running(world)
+    world.run("suspend", "shop/production", "--stop", "--reason", "moving")
+
+    told = world.run("deploy", "shop", code=2).stdout
+
+    assert "fraisier resume shop/production" in told
+    assert world.run("suspend", "shop/production", "--stop", "--reason", "again").returncode == 0
+    assert origin.head()

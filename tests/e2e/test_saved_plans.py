@@ -149,3 +149,22 @@ def test_a_target_that_was_renamed_leaves_nothing_behind(world: World):
     world.run("apply", "--prune", "--yes")
 
     assert world.served() == good
+
+
+def test_what_left_while_it_was_suspended_is_resumed_by_the_command_that_the_hold_names(world: World):
+    good = world.origin().head()
+    world.origin("other")
+    world.fraise()
+    world.fraise("other")
+    world.run("apply", "--yes")
+    world.run("suspend", "shop", "--reason", "an audit")
+    del world.document["fraises"]["shop"]
+    world.write()
+    held = world.run("apply", "--prune", "--yes", code=2).stdout
+    assert "fraisier resume shop" in held
+    assert world.served() == good
+
+    world.run("resume", "shop")
+    world.run("apply", "--prune", "--yes")
+
+    assert world.get() is None

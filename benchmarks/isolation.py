@@ -121,6 +121,7 @@ async def _two_ticks(
         quiet.hang_up()
     await _settled(None)
     surveyor.close()
+    surveyor.exits.close()
     return first, second
 
 

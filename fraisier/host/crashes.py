@@ -35,7 +35,7 @@ class CrashNotes:
     def _read(self) -> list[datetime]:
         found: list[datetime] = []
         with suppress(OSError):
-            for line in self._path.read_text().splitlines():
+            for line in self._path.read_text(errors="replace").splitlines():
                 with suppress(ValueError):
                     found.append(datetime.fromisoformat(line))
         return [moment for moment in found if moment.tzinfo is not None]

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..model.errors import ConfigFault, Transient
+from .mounts import mounted_below
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -123,8 +124,12 @@ def read_bytes(path: str) -> bytes | None:
 def remove_tree(path: str) -> None:
     """Removes a directory, a link or a file, never following links; nothing to do when it is not there.
 
-    Directories that a build made read-only (Go's module cache) are opened up first when need be.
+    Directories that a build made read-only (Go's module cache) are opened up first when need be. Raises
+    `OSError` (EBUSY), having removed nothing, where something is mounted in it: that is not ours.
     """
+    place = mounted_below(path)
+    if place is not None:
+        raise OSError(errno.EBUSY, "something is mounted there, and left alone", place)
     try:
         if not stat.S_ISDIR(os.lstat(path).st_mode):
             os.unlink(path)
@@ -146,6 +151,12 @@ def _open_up(path: str) -> None:
                 os.chmod(name, 0o700)
 
 
+def shown(path: str | bytes) -> str:
+    """A path for people, the journal and the terminal: what is no text in it, or cannot be seen, is escaped."""
+    text = os.fsencode(path).decode(errors="backslashreplace")
+    return text if text.isprintable() else "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+
+
 @contextmanager
 def disk_errors(what: str) -> Iterator[None]:
     """Turns an `OSError` into what must happen next: `what` says what was being done, and where."""
@@ -157,7 +168,7 @@ def disk_errors(what: str) -> Iterator[None]:
 
 def as_fault(what: str, error: OSError) -> Transient | ConfigFault:
     reason = error.strerror or str(error)
-    where = f" ({os.fsdecode(error.filename)})" if isinstance(error.filename, str | bytes) else ""
+    where = f" ({shown(error.filename)})" if isinstance(error.filename, str | bytes) else ""
     message = f"{what}: {reason}{where}"
     if error.errno in FULL:
         return Transient(message, code="disk_full", hint="free space on that file system; it is tried again by itself")

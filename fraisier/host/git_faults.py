@@ -130,14 +130,20 @@ def mirror_fault(remote: str, stderr: bytes) -> Transient:
     )
 
 
+_MOST_BYTES = 65_536
+_LONGEST = 500
+"""What a remote says is shown to people and kept: not without end, and nothing that a terminal obeys."""
+
+
 def is_corrupt(stderr: bytes) -> bool:
     """Whether our own mirror is to blame; what the other side says about its repository is not ours."""
     return any(_CORRUPT.search(line) for line in _lines(stderr) if not line.startswith("remote:"))
 
 
 def _lines(stderr: bytes) -> list[str]:
-    text = without_userinfo(stderr.decode(errors="replace"))
-    return [line.strip() for line in text.splitlines() if line.strip()]
+    text = without_userinfo(stderr[:_MOST_BYTES].decode(errors="replace"))
+    lines = ("".join(c if c.isprintable() else " " for c in line).strip() for line in re.split(r"[\r\n]+", text))
+    return [line[:_LONGEST] for line in lines if line]
 
 
 def _most_useful(lines: list[str]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from ..model.errors import ConfigFault
+from ..model.errors import ConfigFault, Transient
 from ..model.names import SHA
 from ..model.selection import Branch, Exact, Pick, Selection, TagRange
 from ..model.versions import newest
@@ -89,13 +89,33 @@ class GitHeads:
             "ls-remote", *kinds, "--quiet", "--", remote, *branches, *tags, remote=remote, limit=_LISTING_LIMIT
         )
         self._door.accept(remote, ended)
-        lines = (line.split("\t", 1) for line in ended.stdout.decode(errors="replace").splitlines() if "\t" in line)
-        return {ref: sha for sha, ref in lines if SHA.fullmatch(sha)}
+        if len(ended.stdout) >= _LISTING_LIMIT:  # cut off: what is missing is not absent (law 5)
+            raise Transient(
+                f"{remote} lists more refs than can be read",
+                code="listing_too_large",
+                hint="tidy up its tags, or follow a branch",
+            )
+        asked = frozenset(branches)
+        return {ref: sha for ref, sha in _listed(ended.stdout) if ref in asked or ref.startswith(_TAGS)}
 
     def _remember(self, remote: str, tag: str, seen: SeenTag) -> None:
         if len(self._seen) >= _SEEN_LIMIT:
             self._seen.clear()
         self._seen[remote, tag] = seen
+
+
+def _listed(listing: bytes) -> Iterator[tuple[str, str]]:
+    """Full names and objects. Lines end with a newline and with nothing else: git lets names hold characters
+    that Python takes for the end of a line too, and a name of several lines could pass for another's.
+    """
+    for line in listing.split(b"\n"):
+        sha, tab, name = line.partition(b"\t")
+        try:
+            found, ref = sha.decode("ascii"), name.decode()
+        except UnicodeDecodeError:
+            continue
+        if tab and SHA.fullmatch(found) and ref.isprintable():
+            yield ref, found
 
 
 def _newest(range: str, commits: Mapping[str, str]) -> Pick | None:

@@ -10,11 +10,11 @@ from ..model.names import SHA
 _REF = re.compile(
     r"(?!.*(?:\.\.|@\{|//|/\.|\.lock(?:/|$)))[^\x00-\x20\x7f~^:?*\[\\.\-/][^\x00-\x20\x7f~^:?*\[\\]*(?<![./])"
 )
-"""The rules of git-check-ref-format(1), and no leading dash."""
+"""The rules of git-check-ref-format(1), and no leading dash. Nor may a name hold what cannot be seen."""
 
 
 def is_ref(name: str) -> bool:
-    return _REF.fullmatch(name) is not None
+    return _REF.fullmatch(name) is not None and name.isprintable()
 
 
 def checked(name: str) -> str:

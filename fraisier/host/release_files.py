@@ -29,6 +29,7 @@ from typing import Any
 
 from ..model.state import Difference
 from .beneath import FILE, FOLDER, Astray, open_folder
+from .files import shown
 from .release_paths import SETTLED_NS
 
 MOST_DIFFERENCES = 1000
@@ -169,7 +170,7 @@ def _in_folder(
                 found = _lstat(handle, name)
                 if noted is None or found is None:
                     if noted or found:
-                        yield Difference(_joined(folder, name), "unexpected" if found else "missing")
+                        yield Difference(shown(_joined(folder, name)), "unexpected" if found else "missing")
                 elif noted[:-1] != (seen := _stat(found)):
                     path = _joined(folder, name)
                     known = remembered.get(path)
@@ -177,16 +178,16 @@ def _in_folder(
                     if _is_settled(found):
                         fresh[path] = (seen, same)
                     if not same:
-                        yield Difference(path, "changed")
+                        yield Difference(shown(path), "changed")
     except Astray as astray:
         if astray.is_missing:
             yield from _all_missing(folder, entries)
         elif any(entries.values()):
-            yield Difference(astray.path, "changed")
+            yield Difference(shown(astray.path), "changed")
 
 
 def _all_missing(folder: str, entries: Mapping[str, _Entry | None]) -> Iterator[Difference]:
-    return (Difference(_joined(folder, name), "missing") for name, noted in entries.items() if noted is not None)
+    return (Difference(shown(_joined(folder, name)), "missing") for name, noted in entries.items() if noted is not None)
 
 
 def _is_same(folder: int, name: str, noted: _Entry, found: os.stat_result) -> bool:

@@ -8,20 +8,29 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from contextlib import suppress
 from uuid import uuid4
 
+from ..model.errors import ConfigFault
 from ..model.names import SHA
 from . import files, notes
 from .layouts import read_current
+from .mounts import mounted_below
 from .release_paths import NAME, Paths
 
 LEFTOVER = (".new-", ".old-")
+_RELEASE = re.compile(rf"{SHA.pattern}(?:\.[0-9a-f]{{8}}(?:\.[0-9]+)?)?")
+"""As releases are named: after a commit, with the beginning of the build's digest where that name was taken."""
 _OCCUPIED = {errno.ENOTEMPTY, errno.EEXIST}
 
 
 def remove_release(paths: Paths, release: str) -> None:
-    """The seal goes first: never a sealed release that is half removed."""
+    """The seal goes first: never a sealed release that is half removed. One in which something is mounted is
+    left as it is.
+    """
+    if mounted_below(paths.release(release)) is not None:
+        return
     files.unlink_durably(paths.seal(release))
     notes.remove_kept(paths.app, release)
     path = paths.release(release)
@@ -46,6 +55,13 @@ def remove_app(app_path: str) -> None:
     """
     paths = Paths(app_path)
     notes.check_folders(app_path)
+    place = mounted_below(paths.releases)
+    if place is not None:
+        raise ConfigFault(
+            f"{files.shown(place)} is mounted below {app_path}: nothing was removed",
+            code="mounted",
+            hint="unmount it, and ask again",
+        )
     if os.path.lexists(paths.notes):
         if read_current(paths.current) is not None:
             os.unlink(paths.current)
@@ -67,7 +83,7 @@ def _is_ours(paths: Paths, name: str) -> bool:
     """Whether we made it: it is noted, or named as we name releases, after a commit."""
     if not NAME.fullmatch(name):
         return False
-    return bool(SHA.match(name)) or os.path.exists(paths.seal(name)) or os.path.exists(paths.files_of(name))
+    return bool(_RELEASE.fullmatch(name)) or os.path.exists(paths.seal(name)) or os.path.exists(paths.files_of(name))
 
 
 def _remove_folder(path: str) -> None:

@@ -6,6 +6,7 @@ or has problems, removes nothing: a target that cannot be read has not left.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol
@@ -52,12 +53,17 @@ def orphans(around: Surroundings) -> Mapping[TargetId, InventoryEntry]:
     another now has its folder, has left nothing behind.
     """
     _insist_on_a_sound(around)
-    folders = {target.app_path for target in around.config.targets.values()}
+    folders = [os.path.realpath(target.app_path) for target in around.config.targets.values()]
     return {
         entry.id: entry
         for entry in around.store.inventory()
-        if entry.id not in around.config.targets and entry.app_path not in folders
+        if entry.id not in around.config.targets and not _meets(os.path.realpath(entry.app_path), folders)
     }
+
+
+def _meets(folder: str, others: Iterable[str]) -> bool:
+    """Whether it is one of `others`, in one or around one, however it is spelled."""
+    return any(folder == other or folder.startswith(f"{other}/") or other.startswith(f"{folder}/") for other in others)
 
 
 def removal_of(around: Surroundings, entry: InventoryEntry) -> Action:

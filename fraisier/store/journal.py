@@ -20,7 +20,7 @@ from . import inventory
 from .ids import new_id
 from .observations import forget_status
 from .requests import request_pk
-from .values import moment, optional_moment, parse_moment, to_json
+from .values import moment, optional_moment, parse_moment, printable, to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def write(connection: sqlite3.Connection, entry: Entry) -> None:
             entry.request,
             entry.step,
             entry.position,
-            entry.message,
+            printable(entry.message),
             to_json(entry.data),
         ),
     )

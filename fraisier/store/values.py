@@ -28,7 +28,12 @@ def parse_optional_moment(text: str | None) -> datetime | None:
 
 
 def to_json(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return printable(json.dumps(value, separators=(",", ":"), ensure_ascii=False))
+
+
+def printable(text: str) -> str:
+    """What the database can hold: bytes that were no text (`os.fsdecode`) are escaped."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def from_json(text: str) -> dict[str, Any]:

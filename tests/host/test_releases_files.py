@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from fraisier.host import files, release_files
+from fraisier.host.files import shown
 from fraisier.host.release_files import MOST_DIFFERENCES, differences, list_files, note_files
 from fraisier.host.release_paths import SETTLED_NS
 from fraisier.host.releases import FileReleases
@@ -339,7 +340,9 @@ def test_every_name_that_git_knows_can_be_noted(release: Release) -> None:
     for name in names:
         (release.tree / os.fsdecode(name)).write_text("y")
 
-    assert [difference.path for difference in release.inspect().files] == sorted(os.fsdecode(name) for name in names)
+    told = [difference.path for difference in release.inspect().files]
+    assert sorted(told) == sorted(shown(name) for name in names)
+    assert all(path.isprintable() for path in told)
 
 
 def test_of_very_many_differences_some_are_told(release: Release) -> None:

@@ -21,7 +21,6 @@ from ..model.state import (
     Observed,
     Quarantine,
     Recorded,
-    ReleaseMark,
     ServiceState,
 )
 
@@ -59,18 +58,15 @@ class ApiLook:
 
     def release_name(self, sha: str, build_digest: str) -> str:
         """The directory of (sha, build): the one that is there, else a name that is free."""
-        layout, releases = self.layout, self.layout.releases
-        present = releases.get(layout.current) if layout.current else None
-        if layout.current and present is not None and self._is_usable(layout.current, present, sha, build_digest):
-            return layout.current
-        for name in sorted(releases):
-            if self._is_usable(name, releases[name], sha, build_digest):
-                return name
+        releases, current = self.layout.releases, self.layout.current
+        usable = [
+            name
+            for name, mark in releases.items()
+            if mark.sha == sha and mark.build_digest == build_digest and not mark.is_changed and name != self.spoilt
+        ]
+        if usable:
+            return current if current in usable else min(usable)
         return next(name for name in _names(sha, build_digest) if name not in releases)
-
-    def _is_usable(self, name: str, mark: ReleaseMark, sha: str, build_digest: str) -> bool:
-        same = (mark.sha, mark.build_digest) == (sha, build_digest)
-        return same and not mark.is_changed and name != self.spoilt
 
 
 def _names(sha: str, build_digest: str) -> Iterator[str]:
@@ -123,7 +119,7 @@ def matching_quarantine(entries: tuple[Quarantine, ...], sha: str, config_digest
 
 def _candidates(recorded: Recorded) -> tuple[HealthyRevision, ...]:
     """Newest proof first; but once a pin or a trial has ended, what was proven under it comes last."""
-    if recorded.override is not None:
+    if recorded.override is not None or not any(proven.is_chosen for proven in recorded.healthy):
         return recorded.healthy
     return tuple(sorted(recorded.healthy, key=lambda proven: proven.is_chosen))
 
